@@ -5,8 +5,10 @@ use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 use bytes::Bytes;
 use castellan_proto::Digest;
 use http::{HeaderName, HeaderValue, Request, Response};
-use http_body_util::{Full, combinators::UnsyncBoxBody};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use moka::{Equivalent, sync::Cache};
+use tower::{Service, ServiceExt as _};
 
 use crate::{
     Caller, DecisionId, Denial, Document, GuardSchema, Reason, Recorder, Rules, Verifier,
@@ -22,8 +24,28 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The service behind the gate, to be asked once or not at all.
-pub(crate) type Behind =
-    Box<dyn FnOnce(Request<Full<Bytes>>) -> Pending<Result<Response<ReplyBody>, BoxError>> + Send>;
+pub(crate) type Behind<B = Full<Bytes>> =
+    Box<dyn FnOnce(Request<B>) -> Pending<Result<Response<ReplyBody>, BoxError>> + Send>;
+
+/// `service` as what stands behind a gate.
+pub(crate) fn behind<S, B, R>(service: S) -> Behind<B>
+where
+    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    Box::new(move |request| {
+        Box::pin(async move {
+            match service.oneshot(request).await {
+                Ok(answer) => Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync())),
+                Err(error) => Err(error.into()),
+            }
+        })
+    })
+}
 
 /// Who the caller is, as the [`Attestor`] says it.
 pub(crate) const IDENTITY: HeaderName = HeaderName::from_static("castellan-identity");

@@ -18,6 +18,7 @@ use crate::{
     plan::Plan,
     question::Judge,
     response::{RequestRefusal, json_response, text_response, words},
+    rules::ErrorText,
     upstream::{self, no_graphql, too_large},
     upstream_failure::UpstreamFailure,
 };
@@ -205,8 +206,8 @@ impl RequestContext<'_> {
             Err(MergeError::Ambiguous) => (no_graphql(), upstream::NO_GRAPHQL),
         };
         // Its headers are gone, and said that it is GraphQL.
-        let answer = (upstream.status, &HeaderMap::new());
-        self.tell(&UpstreamFailure::of_answer(self.id, answer, problem));
+        let none = HeaderMap::new();
+        self.tell(&UpstreamFailure::of_answer(self.id, upstream.status, &none, problem));
         refusal.into_response(self.wanted, self.id)
     }
 
@@ -239,7 +240,7 @@ impl RequestContext<'_> {
         Ok(pruned)
     }
 
-    /// Whether every remaining field is allowed, and every field that was emptied is accounted for.
+    /// Whether every remaining field is allowed, and every field of which nothing was left is accounted for.
     fn is_sound(&self, plan: &Plan, pruned: &mut Pruned, parts: &Parts) -> bool {
         let (schema, rules) = (&self.shared.schema, &self.shared.rules);
         let name = plan.document.operation_name();
@@ -302,7 +303,7 @@ impl RequestContext<'_> {
     }
 
     fn field_error(&self, path: &[String], place: &Place, reason: Reason) -> FieldError {
-        let (message, code) = words(&self.shared.rules, reason);
+        let ErrorText { message, code } = words(&self.shared.rules, reason);
         let error = json!({
             "message": message,
             "locations": [{"line": place.line, "column": place.column}],

@@ -9,12 +9,12 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::WWW_AUTHENTICATE, request::Parts};
 use http_body::Body;
-use http_body_util::{BodyExt as _, Full};
-use tower::{Layer, Service, ServiceExt as _};
+use http_body_util::Full;
+use tower::{Layer, Service};
 
 use crate::{
     DecisionId, GuardSchema, Recorder, RequestVerdict, Rules, Verifier,
-    context::{Attestor, Behind, BoxError, Pending, ReplyBody, RequestContext, Shared},
+    context::{Attestor, Behind, BoxError, Pending, ReplyBody, RequestContext, Shared, behind},
     credential::{Scheme, challenge, find_caller, since},
     forward,
     media::Wanted,
@@ -30,6 +30,15 @@ pub struct Gate {
     shared: Arc<Shared>,
 }
 
+/// The documents that a gate keeps read.
+#[derive(Clone, Copy, Debug)]
+pub struct CachedDocuments {
+    /// How many there are.
+    pub count: u64,
+    /// How many bytes of memory they take.
+    pub bytes: u64,
+}
+
 impl Gate {
     /// A gate that decides by `schema` and `rules` and asks `verifier` who calls.
     #[must_use]
@@ -38,12 +47,12 @@ impl Gate {
         Self { shared: Arc::new(shared) }
     }
 
-    /// How many documents are kept read, and how many bytes of memory that takes.
+    /// The documents that are kept read.
     #[must_use]
-    pub fn cached_documents(&self) -> (u64, u64) {
+    pub fn cached_documents(&self) -> CachedDocuments {
         let documents = &self.shared.documents;
         documents.run_pending_tasks();
-        (documents.entry_count(), documents.weighted_size())
+        CachedDocuments { count: documents.entry_count(), bytes: documents.weighted_size() }
     }
 
     /// Reports denials to `recorder`, and attests callers to the upstream with `attestor`. Headers
@@ -105,19 +114,11 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
-        let behind: Behind = Box::new(move |request| {
-            Box::pin(async move {
-                match inner.oneshot(request).await {
-                    Ok(answer) => Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync())),
-                    Err(error) => Err(error.into()),
-                }
-            })
-        });
+        let (shared, behind) = (Arc::clone(&self.shared), behind(self.inner.clone()));
         let (parts, body) = request.into_parts();
         Box::pin(async move {
             let mut tally = Tally::of(shared.recorder.as_deref());
-            let response = pass(&shared, behind, (parts, body), &mut tally).await;
+            let response = pass(&shared, behind, parts, body, &mut tally).await;
             tally.close(response.status());
             Ok(response)
         })
@@ -128,7 +129,8 @@ where
 async fn pass<B>(
     shared: &Shared,
     behind: Behind,
-    (parts, body): (Parts, B),
+    parts: Parts,
+    body: B,
     tally: &mut Tally<'_>,
 ) -> Response<ReplyBody>
 where
@@ -167,7 +169,7 @@ where
     };
     let csrf_unsafe = is_csrf_unsafe(sent, &parts).then_some(sent);
     let hidden = shared.rules.hides_schema_from(&caller);
-    let mut response = match Plan::make(shared, csrf_unsafe, &envelope, (&caller, &parts)) {
+    let mut response = match Plan::make(shared, csrf_unsafe, &envelope, &caller, &parts) {
         Err(refusal) if hidden && refusal.graphql => refused(RequestRefusal::of_hidden()),
         Ok(plan) if hidden && plan.denies() => {
             tally.decide(RequestVerdict::Denied);

@@ -108,8 +108,8 @@
 //! # });
 //! ```
 //!
-//! The order of the rooms is the order of a request: [`Envelope`] → [`Document`] → [`decide()`] →
-//! enforce → the service behind → weave.
+//! The order of a request through the modules: credential, [`Envelope`], [`Document`], [`decide()`],
+//! pruning what was denied, the service behind, and merging nulls and errors into its answer.
 
 mod answer_memory;
 mod caller;
@@ -160,14 +160,14 @@ pub use explain::{
     explain_denial,
 };
 pub use headers::{DecisionId, dashed_header_name, end_to_end_headers, strip_request_headers};
-pub use layer::{Gate, Gated};
+pub use layer::{CachedDocuments, Gate, Gated};
 pub use limits::Limits;
 pub use media::{JSON, Wanted, is_sent_as};
 pub use policies::{Policies, PolicyAnswer, PolicyRequest, PolicySaid, PolicyTerm, Says};
 pub use question::Question;
 pub use recorder::Recorder;
 pub use request_verdict::RequestVerdict;
-pub use rules::{Introspection, Manner, OnDeny, Rules, Terms, Wording};
+pub use rules::{ErrorText, Introspection, Manner, OnDeny, Rules, Terms, Wording};
 pub use schema::directives::{ANY_DIRECTIVE, is_neutral_directive};
 pub use schema::lock::{Drift, Lock, parse_lock};
 pub use schema::naming::{Naming, name_mutation};

@@ -13,7 +13,7 @@ use crate::json::push_string;
 
 use crate::answer_memory::HeldAnswer;
 
-/// A denied or emptied field that would have run, as it appears in the answer.
+/// A denied field, or one of which nothing was left, that would have run, as it appears in the answer.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldError {
     pub(crate) path: Vec<String>,

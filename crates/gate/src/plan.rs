@@ -39,12 +39,13 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Parses the document, or finds it in the cache, and decides each selection for `caller`. A
-    /// request in an `unmeant` form must not be a mutation.
+    /// request of a `csrf_unsafe` form must not be a mutation.
     pub(crate) fn make(
         shared: &Shared,
         csrf_unsafe: Option<RequestForm>,
         envelope: &Envelope,
-        (caller, parts): (&Caller, &Parts),
+        caller: &Caller,
+        parts: &Parts,
     ) -> Result<Self, RequestRefusal> {
         let document = read(shared, envelope)?;
         match (document.root(), csrf_unsafe) {

@@ -136,8 +136,7 @@ impl<'a> Judge<'a> {
                     let all = question.document.selected.iter().zip(&asked.groups);
                     let group: Vec<_> =
                         all.filter(|(_, of)| **of == group).map(|(one, _)| one).collect();
-                    let parts = (&mut asked.budget, &mut asked.steps);
-                    match question.facts(&group, parts)? {
+                    match question.facts(&group, &mut asked.budget, &mut asked.steps)? {
                         None => PolicyAnswer::default(),
                         Some((arguments, fields)) => policies.ask(&PolicyRequest {
                             parts: question.parts,
@@ -164,7 +163,8 @@ impl Question<'_> {
     fn facts(
         &self,
         group: &[&Selected],
-        (budget, steps): (&mut Budget, &mut Steps),
+        budget: &mut Budget,
+        steps: &mut Steps,
     ) -> Result<Option<Facts>, DocumentError> {
         let mut known = None;
         let mut below = Below::new(self.schema, &self.document.executable, steps);
@@ -176,7 +176,7 @@ impl Question<'_> {
             }
             seen.push((one.root, one.place.span));
             let schema = &self.schema.composed;
-            let arguments = arguments::of(schema, (one.root, &one.node), &self.variables, budget)?;
+            let arguments = arguments::of(schema, one.root, &one.node, &self.variables, budget)?;
             if known.get_or_insert_with(|| arguments.clone()) != &arguments {
                 return Ok(None);
             }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Caller, DecisionId, Reason, Rules, context::ReplyBody, decide::unknown, media::Wanted,
+    rules::ErrorText,
 };
 
 /// A refusal of the request as a whole: nothing was decided, nothing ran.
@@ -81,7 +82,7 @@ pub(crate) fn unknown_caller(
         let body = serde_json::from_str(body).unwrap_or_default();
         json_response(status, &body, Wanted::Json, id)
     } else {
-        let (message, code) = words(rules, reason);
+        let ErrorText { message, code } = words(rules, reason);
         RequestRefusal::new(status, message, code).into_response(wanted, id)
     };
     if let Some(challenge) = challenge {
@@ -125,7 +126,7 @@ pub(crate) fn set_common_headers(headers: &mut http::HeaderMap, id: &DecisionId)
 }
 
 /// The message and `extensions.code` for `reason`, in the words of the guard.
-pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'static str) {
+pub(crate) const fn words(rules: &Rules, reason: Reason) -> ErrorText {
     match reason {
         Reason::NoCredential => rules.wording.no_credential,
         Reason::CredentialExpired => rules.wording.expired,
@@ -136,10 +137,12 @@ pub(crate) const fn words(rules: &Rules, reason: Reason) -> (&'static str, &'sta
         | Reason::RequiredScope
         | Reason::Policy => rules.wording.insufficient,
         Reason::IntrospectionClosed => {
-            ("Introspection is not allowed here.", "INTROSPECTION_CLOSED")
+            ErrorText::new("Introspection is not allowed here.", "INTROSPECTION_CLOSED")
         }
-        Reason::NotMeant => ("Missing or invalid CSRF token", "CSRF"),
-        Reason::OtherUser => ("Expectation failed. User changed.", "OTHER_USER"),
-        Reason::LoginNotPermitted => ("You may not sign in here.", "LOGIN_NOT_PERMITTED"),
+        Reason::NotMeant => ErrorText::new("Missing or invalid CSRF token", "CSRF"),
+        Reason::OtherUser => ErrorText::new("Expectation failed. User changed.", "OTHER_USER"),
+        Reason::LoginNotPermitted => {
+            ErrorText::new("You may not sign in here.", "LOGIN_NOT_PERMITTED")
+        }
     }
 }

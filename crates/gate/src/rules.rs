@@ -86,35 +86,55 @@ pub struct Manner {
     pub tells_denials: bool,
 }
 
+/// How a denied field is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorText {
+    /// The `message` of the error.
+    pub message: &'static str,
+    /// Its `extensions.code`.
+    pub code: &'static str,
+}
+
+impl ErrorText {
+    /// A message with its code.
+    #[must_use]
+    pub const fn new(message: &'static str, code: &'static str) -> Self {
+        Self { message, code }
+    }
+}
+
 /// Messages of a refusal, one for each reason that a client can distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wording {
     /// No credential was sent.
-    pub no_credential: (&'static str, &'static str),
+    pub no_credential: ErrorText,
     /// The credential has expired.
-    pub expired: (&'static str, &'static str),
+    pub expired: ErrorText,
     /// The credential is not valid.
-    pub invalid: (&'static str, &'static str),
+    pub invalid: ErrorText,
     /// The credential is valid but not sufficient.
-    pub insufficient: (&'static str, &'static str),
+    pub insufficient: ErrorText,
     /// The credential is sufficient, and no role of the person allows it.
-    pub no_role: (&'static str, &'static str),
+    pub no_role: ErrorText,
     /// The credential is sufficient, and policies do not allow it.
-    pub no_policy: (&'static str, &'static str),
+    pub no_policy: ErrorText,
     /// The whole body of a 401 to an unknown caller, if a contract has one of its own.
     pub refused: Option<&'static str>,
 }
 
 impl Default for Wording {
-    /// Castellan's own; each is a message and an `extensions.code`.
+    /// Castellan's own.
     fn default() -> Self {
         Self {
-            no_credential: ("Sign in to use this field.", "UNAUTHENTICATED"),
-            expired: ("The access token has expired.", "UNAUTHENTICATED"),
-            invalid: ("The access token is not valid here.", "UNAUTHENTICATED"),
-            insufficient: ("This token may not use this field.", "FORBIDDEN"),
-            no_role: ("None of the user's roles allows this field.", "FORBIDDEN"),
-            no_policy: ("No policy allows this field with these arguments.", "FORBIDDEN"),
+            no_credential: ErrorText::new("Sign in to use this field.", "UNAUTHENTICATED"),
+            expired: ErrorText::new("The access token has expired.", "UNAUTHENTICATED"),
+            invalid: ErrorText::new("The access token is not valid here.", "UNAUTHENTICATED"),
+            insufficient: ErrorText::new("This token may not use this field.", "FORBIDDEN"),
+            no_role: ErrorText::new("None of the user's roles allows this field.", "FORBIDDEN"),
+            no_policy: ErrorText::new(
+                "No policy allows this field with these arguments.",
+                "FORBIDDEN",
+            ),
             refused: None,
         }
     }

@@ -86,8 +86,8 @@ pub(crate) async fn send(
     })?;
     let status = response.status();
     let told = |problem| {
-        let answer = (status, response.headers());
-        context.tell(&UpstreamFailure::of_answer(context.id, answer, problem));
+        let headers = response.headers();
+        context.tell(&UpstreamFailure::of_answer(context.id, status, headers, problem));
     };
     if !is_final(status) {
         told("the status of the response is not valid for GraphQL");
@@ -145,8 +145,8 @@ pub(crate) async fn hold(
     let most = context.shared.rules.limits.answer_bytes;
     let mut memory = HeldAnswer::new(memory);
     let told = |problem| {
-        let answer = (head.status, &head.headers);
-        context.tell(&UpstreamFailure::of_answer(context.id, answer, problem));
+        let (status, headers) = (head.status, &head.headers);
+        context.tell(&UpstreamFailure::of_answer(context.id, status, headers, problem));
     };
     let Some(body) = all_of(body, most, &mut memory).await else {
         told(TOO_LARGE);

@@ -37,7 +37,8 @@ impl<'a> UpstreamFailure<'a> {
     /// The answer with this `status` and these `headers` is not passed on, because of `problem`.
     pub(crate) fn of_answer(
         decision: &'a DecisionId,
-        (status, headers): (StatusCode, &'a HeaderMap),
+        status: StatusCode,
+        headers: &'a HeaderMap,
         problem: &'static str,
     ) -> Self {
         let (status, media_type) = (Some(status), media_type(headers));

@@ -7,7 +7,8 @@ use std::{convert::Infallible, fmt::Write as _, fs, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use castellan_gate::{
-    Caller, Credential, Gate, GuardSchema, Limits, Rules, SchemaSettings, Unavailable, Verifier,
+    CachedDocuments, Caller, Credential, Gate, GuardSchema, Limits, Rules, SchemaSettings,
+    Unavailable, Verifier,
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -152,7 +153,7 @@ async fn a_cache_takes_what_it_says_whatever_documents_are_made_of() {
             assert_eq!(status, 200, "{name}: {said}");
         }
         let took = resident().saturating_sub(before);
-        let (held, says) = gate.cached_documents();
+        let CachedDocuments { count: held, bytes: says } = gate.cached_documents();
         let percent = took as u64 * 100 / says;
         println!("{name:10} {held:>6} held, says {says:>9}, took {took:>9}: {percent} %");
         assert!(says <= 32 * 1024 * 1024, "{name}: {says}");

@@ -21,6 +21,7 @@ pub mod managers;
 pub mod messages;
 pub mod person_token;
 pub mod policy;
+mod queue;
 pub mod readiness;
 pub mod records;
 pub mod request;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 
 use castellan_proto::{Clock, Timestamp};
 
+pub use queue::QueueLength;
 pub use records::repository::{Repository, Stored, Versioned};
 pub use settings::Settings;
 

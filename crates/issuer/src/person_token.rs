@@ -18,7 +18,7 @@ use crate::{
     Issuer,
     audit::{AuditKind, Event, counting::PERSON_JWT, origin::Party},
     error::OAuthError,
-    keys::KeyUse,
+    keys::{KeyKind, KeyUse},
     records::{Account, PersonToken, login_name, repository::Written},
     sign_in::per_request::ProvenPerson,
     store::{Kind, StoreError},
@@ -27,7 +27,7 @@ use crate::{
 
 /// The media type of the token, which no other kind has.
 const TYP: &str = "castellan-person+jwt";
-const KEY: (KeyUse, Algorithm) = (KeyUse::Person, Algorithm::Es256);
+const KEY: KeyKind = KeyUse::Person.with(Algorithm::Es256);
 /// What the contract has everybody be (§4.2). What a person may do is decided by their roles, which a
 /// token does not carry.
 const ROLES: [&str; 1] = ["ROLE_USER"];

@@ -154,7 +154,7 @@ impl Issuer {
     /// Whether `caller` may change the account `id` at all: those of administrators are for
     /// administrators, and for themselves.
     #[must_use]
-    pub fn may_change_account(&self, caller: &Live, (id, account): (&str, &Account)) -> bool {
+    pub fn may_change_account(&self, caller: &Live, id: &str, account: &Account) -> bool {
         let is_own = || caller.account.as_ref().is_some_and(|(own, _)| own == id);
         !account.is_administrator() || is_own() || self.may_administer(caller)
     }

@@ -39,6 +39,7 @@ const ORDER: &[&str] = &[
     "records",
     "policy",
     "secrets",
+    "queue",
     "store",
 ];
 

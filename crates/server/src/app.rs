@@ -48,7 +48,9 @@ impl App {
     /// the first request is.
     pub(crate) fn new(
         issuer: Issuer,
-        (site, management, foreign): (&Site, &ManagementConfig, Arc<ForeignTokens>),
+        site: &Site,
+        management: &ManagementConfig,
+        foreign: Arc<ForeignTokens>,
         guards: Arc<OnceLock<Vec<Guard>>>,
     ) -> Self {
         let shared = Shared {

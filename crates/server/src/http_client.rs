@@ -426,15 +426,15 @@ mod tests {
         .await;
         let large = answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n{   }").await;
         let silent = answering("").await;
-        let mut egress = HttpClient::to(&TrustedRoots::default(), [&good, &away, &large, &silent]);
-        egress.most = 4;
-        egress.patience = Duration::from_millis(300);
+        let mut client = HttpClient::to(&TrustedRoots::default(), [&good, &away, &large, &silent]);
+        client.most = 4;
+        client.patience = Duration::from_millis(300);
         let post = |url: Url| {
-            let egress = &egress;
-            async move { egress.post_json(&url, "{}".to_owned()).await }
+            let client = &client;
+            async move { client.post_json(&url, "{}".to_owned()).await }
         };
         assert_eq!(post(good.clone()).await.unwrap(), "{}");
-        let (to_good, to_away) = (egress.only(&good), egress.only(&away));
+        let (to_good, to_away) = (client.only(&good), client.only(&away));
         let form = "a=b".to_owned();
         assert_eq!(to_good.post_form(&good, form.clone()).await, Ok(StatusCode::OK));
         let there = Err(HttpClientError::Origin(away.origin().ascii_serialization()));

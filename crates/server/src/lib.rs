@@ -1,7 +1,7 @@
 //! Everything with a socket, a file or a screen.
 //!
-//! A request walks one corridor ([`corridor`]): trail, normalised path, then either one of our own
-//! routes ([`http`]) or a guard ([`guards`]) with the gate and an API behind it.
+//! A request passes the corridor ([`corridor`]): access log entry, normalised path, site; then one of
+//! our own routes ([`http`]) handles it, or a guard ([`guards`]) with the gate and an API behind it.
 
 pub mod app;
 mod background;

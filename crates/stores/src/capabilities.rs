@@ -4,7 +4,7 @@ use std::fmt;
 
 use castellan_issuer::store::Abilities;
 
-/// The capability card of a data source.
+/// What a data source can do, as `castellan doctor` prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The display name of the engine.

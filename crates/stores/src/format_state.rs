@@ -94,23 +94,31 @@ impl Progress {
     }
 }
 
+/// Why a layout is refused.
+pub(crate) struct Unusable<P = &'static str> {
+    /// What it has or was; the place comes before it.
+    pub(crate) problem: P,
+    /// What the operator can do.
+    pub(crate) remedy: &'static str,
+}
+
 /// What refuses a layout that is newer than this build.
-pub(crate) fn too_new(format: impl std::fmt::Display, newest: u64) -> (String, &'static str) {
+pub(crate) fn too_new(format: impl std::fmt::Display, newest: u64) -> Unusable<String> {
     let problem = format!(
         "was created by a newer version of Castellan (format {format}; this version \
                  supports {newest})"
     );
-    (problem, "use the newer version, or restore an older backup")
+    Unusable { problem, remedy: "use the newer version, or restore an older backup" }
 }
 
 /// What refuses a layout that is older than this build can work with as it is.
-pub(crate) const TOO_OLD: (&str, &str) = (
-    "has tables of an older version of Castellan",
-    "run `castellan migrate`, or let the server upgrade them at startup",
-);
+pub(crate) const TOO_OLD: Unusable = Unusable {
+    problem: "has tables of an older version of Castellan",
+    remedy: "run `castellan migrate`, or let the server upgrade them at startup",
+};
 
 /// What refuses to narrow a layout in which some rows are not brought along.
-pub(crate) const LEFT: (&str, &str) = (
-    "still has names that an older version of Castellan wrote",
-    "stop all older versions that use it, and run the command again",
-);
+pub(crate) const LEFT: Unusable = Unusable {
+    problem: "still has names that an older version of Castellan wrote",
+    remedy: "stop all older versions that use it, and run the command again",
+};

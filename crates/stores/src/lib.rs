@@ -80,7 +80,7 @@ const SCHEMES: &[Scheme] = &[
         capabilities: &capabilities::MONGODB,
         check: |rest| mongodb::check("mongodb", rest),
         open: |rest, around, migrate| {
-            Box::pin(mongodb::open("mongodb", rest, (migrate, around.roots)))
+            Box::pin(mongodb::open("mongodb", rest, migrate, around.roots))
         },
     },
     #[cfg(feature = "mongodb")]
@@ -90,7 +90,7 @@ const SCHEMES: &[Scheme] = &[
         capabilities: &capabilities::MONGODB,
         check: |rest| mongodb::check("mongodb+srv", rest),
         open: |rest, around, migrate| {
-            Box::pin(mongodb::open("mongodb+srv", rest, (migrate, around.roots)))
+            Box::pin(mongodb::open("mongodb+srv", rest, migrate, around.roots))
         },
     },
     #[cfg(feature = "postgres")]

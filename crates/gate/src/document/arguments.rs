@@ -55,7 +55,8 @@ impl Budget {
 /// [`DocumentError::TooLarge`] if they take more than what is left of `budget`.
 pub(crate) fn of(
     schema: &Schema,
-    (root, field): (Root, &Field),
+    root: Root,
+    field: &Field,
     variables: &JsonMap,
     budget: &mut Budget,
 ) -> Result<Map<String, Value>, DocumentError> {

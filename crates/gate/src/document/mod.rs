@@ -107,7 +107,7 @@ impl Document {
         let mut walk = Walk::new(schema, &executable, limits);
         walk.set(&operation.selection_set, &mut Vec::new(), &mut Vec::new())?;
         let Walk { selected, holders, .. } = walk;
-        let bytes = weight::of(&executable, text, (&selected, &holders));
+        let bytes = weight::of(&executable, text, &selected, &holders);
         let name = operation.name.as_ref().map(ToString::to_string);
         Ok(Self { text: text.to_owned(), root, name, selected, holders, bytes, executable })
     }

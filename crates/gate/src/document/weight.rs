@@ -35,7 +35,8 @@ const PLACE: usize = 256;
 pub(crate) fn of(
     document: &ExecutableDocument,
     text: &str,
-    (selected, holders): (&[Selected], &[Holder]),
+    selected: &[Selected],
+    holders: &[Holder],
 ) -> usize {
     let lines = text.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count();
     let mut bytes = DOCUMENT + text.len() * TEXT + lines * LINE;

@@ -29,7 +29,8 @@ pub enum NotDecided {
 /// [`NotDecided`] if it would be refused whoever sent it.
 pub fn explain_operation(
     map: &RestMap,
-    (parts, path): (&Parts, &str),
+    parts: &Parts,
+    path: &str,
     caller: &Caller,
     rules: &Rules,
 ) -> Result<Explanation, NotDecided> {
@@ -38,7 +39,7 @@ pub fn explain_operation(
         Found::Nothing => return Err(NotDecided::NoPath),
         Found::OtherMethods(allowed) => return Err(NotDecided::OtherMethods(allowed.text())),
     };
-    let judgement = judge(operation, &values, (caller, rules), parts);
+    let judgement = judge(operation, &values, caller, rules, parts);
     let named_by = match operation.named_by {
         NamedBy::Override => "the operations of this guard",
         NamedBy::Directive => "x-castellan-scope in the document",

@@ -75,7 +75,7 @@ impl Allowed<'_> {
             shown => (None, shown),
         };
         let opens = handshake.is_some();
-        let mut request = self.request(parts, &path, (body, self.watch(up)))?;
+        let mut request = self.request(parts, &path, body, self.watch(up))?;
         if let Some(handshake) = handshake {
             handshake.write(request.headers_mut());
         }
@@ -111,7 +111,8 @@ impl Allowed<'_> {
         &self,
         mut parts: Parts,
         path: &str,
-        (body, watch): (B, Watch),
+        body: B,
+        watch: Watch,
     ) -> Result<Request<RequestBody>, RestRefusal>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -195,8 +196,8 @@ impl Allowed<'_> {
     ) -> Result<Response<ReplyBody>, RestRefusal> {
         let shares_host = self.shared.settings.shares_host;
         let told = |problem| {
-            let answer = (response.status(), response.headers());
-            let failure = UpstreamFailure::of_answer(self.id, answer, problem);
+            let (status, headers) = (response.status(), response.headers());
+            let failure = UpstreamFailure::of_answer(self.id, status, headers, problem);
             tell(self.shared.recorder.as_ref(), &failure);
         };
         if response.status().is_informational() {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Empty};
-use tower::{Layer, Service, ServiceExt as _};
+use tower::{Layer, Service};
 
 use super::{
     body::RequestBody,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Attestor, Caller, DecisionId, Reason, Recorder, RequestVerdict, Rules, Verifier,
-    context::{BoxError, Pending, ReplyBody},
+    context::{BoxError, Pending, ReplyBody, behind},
     credential::{challenge, find_caller, since},
     decide::unknown,
     request::has_access_token,
@@ -132,15 +132,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (shared, inner) = (Arc::clone(&self.shared), self.inner.clone());
-        let behind: Behind = Box::new(move |request| {
-            Box::pin(async move {
-                match inner.oneshot(request).await {
-                    Ok(answer) => Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync())),
-                    Err(error) => Err(error.into()),
-                }
-            })
-        });
+        let (shared, behind) = (Arc::clone(&self.shared), behind(self.inner.clone()));
         let (parts, body) = request.into_parts();
         Box::pin(async move {
             let id = parts.extensions.get::<DecisionId>().copied();
@@ -196,7 +188,7 @@ where
         Found::Nothing => return Err(not_found()),
     };
     let caller = &presented.caller;
-    let judgement = judge(operation, &values, (caller, &shared.rules), &parts);
+    let judgement = judge(operation, &values, caller, &shared.rules, &parts);
     if let Some(denial) = judgement.denial(operation, (id, caller), &parts, shared.map.hash())
         && let Some(recorder) = &shared.recorder
     {

@@ -29,7 +29,8 @@ pub(crate) struct Judgement {
 pub(crate) fn judge(
     operation: &Operation,
     values: &[String],
-    (caller, rules): (&Caller, &Rules),
+    caller: &Caller,
+    rules: &Rules,
     parts: &Parts,
 ) -> Judgement {
     let (required, root) = (&operation.required, operation.root);

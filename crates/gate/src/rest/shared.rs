@@ -2,17 +2,13 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response};
+use http::HeaderValue;
 
 use super::{body::RequestBody, map::RestMap};
-use crate::{
-    Attestor, Recorder, Rules, Verifier,
-    context::{BoxError, Pending, ReplyBody},
-};
+use crate::{Attestor, Recorder, Rules, Verifier, context};
 
 /// The service behind the gate, to be asked once or not at all.
-pub(super) type Behind =
-    Box<dyn FnOnce(Request<RequestBody>) -> Pending<Result<Response<ReplyBody>, BoxError>> + Send>;
+pub(super) type Behind = context::Behind<RequestBody>;
 
 /// Where a gate is, and what it passes on.
 #[derive(Clone, Debug)]

@@ -229,7 +229,7 @@ impl GuardSchema {
         };
         let ours = if settings.create_token { ours + &token_sdl(&upstream)? } else { ours };
         let composed = if ours.is_empty() { upstream.clone() } else { parse(&[sdl, &ours])? };
-        Self::assemble(sdl, (composed, upstream), settings, agreed)
+        Self::assemble(sdl, composed, upstream, settings, agreed)
     }
 
     /// A schema of nothing but our own fields, for a guard without an upstream.
@@ -243,12 +243,13 @@ impl GuardSchema {
         }
         let schema = parse(&[&sdl], "session")?;
         let settings = SchemaSettings { session: SessionField::Local, ..settings.clone() };
-        Ok(Self::assemble(&sdl, (schema.clone(), schema), &settings, &Lock::new())?.0)
+        Ok(Self::assemble(&sdl, schema.clone(), schema, &settings, &Lock::new())?.0)
     }
 
     fn assemble(
         sdl: &str,
-        (composed, upstream): (Valid<Schema>, Valid<Schema>),
+        composed: Valid<Schema>,
+        upstream: Valid<Schema>,
         settings: &SchemaSettings,
         agreed: &Lock,
     ) -> Result<(Self, Vec<Drift>), SchemaError> {

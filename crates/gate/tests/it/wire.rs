@@ -293,7 +293,7 @@ impl Rig {
 
     /// How many documents are kept read.
     pub fn kept_documents(&self) -> u64 {
-        self.gate.cached_documents().0
+        self.gate.cached_documents().count
     }
 
     pub fn nothing_sent(&self) -> bool {

@@ -14,8 +14,8 @@ use super::{AuditKind, Event, Outcome, origin};
 /// The target of these lines, by which a filter selects them.
 const TARGET: &str = "castellan::event";
 
-/// Lines that callers who are known cause at once, and per second.
-const KNOWN: (u32, u32) = (2_000, 200);
+/// Lines that callers who are known may cause.
+const KNOWN: Rate = Rate { at_once: 2_000, per_second: 200 };
 
 /// Whether anybody reads a line about `event`.
 pub(super) fn is_logged(event: &Event) -> bool {
@@ -37,7 +37,16 @@ fn is_quiet(event: &Event) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Lines(Mutex<[Allowance; 2]>);
 
-/// A bound of lines that callers cause: so many at once, and so many each second.
+/// How many lines may be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// At once.
+    pub at_once: u32,
+    /// As many more each second.
+    pub per_second: u32,
+}
+
+/// What is left of a [`Rate`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Allowance {
     used: u32,
@@ -49,16 +58,16 @@ impl Allowance {
     /// One of which nothing is used.
     pub const FULL: Self = Self { used: 0, since: 0, left_out: 0 };
     /// What strangers may cause.
-    pub const STRANGERS: (u32, u32) = (200, 20);
+    pub const STRANGERS: Rate = Rate { at_once: 200, per_second: 20 };
 
-    /// Takes one of `most` at once and `each` second; how many were left out before it. `None` if there
-    /// is none left.
-    pub fn take(&mut self, (most, each): (u32, u32), now: Timestamp) -> Option<u64> {
+    /// Takes one of those that `rate` allows; how many were left out before it. `None` if there is none
+    /// left.
+    pub fn take(&mut self, rate: Rate, now: Timestamp) -> Option<u64> {
         let seconds = now.0.saturating_sub(self.since);
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         self.since = now.0;
-        self.used = self.used.saturating_sub(each.saturating_mul(seconds));
-        if self.used >= most {
+        self.used = self.used.saturating_sub(rate.per_second.saturating_mul(seconds));
+        if self.used >= rate.at_once {
             self.left_out += 1;
             return None;
         }
@@ -144,7 +153,8 @@ mod tests {
     #[test]
     fn lines_are_bounded_and_those_left_out_are_counted() {
         let mut allowance = Allowance::default();
-        let mut take = |second: u64| allowance.take((3, 1), Timestamp(second));
+        let rate = Rate { at_once: 3, per_second: 1 };
+        let mut take = |second: u64| allowance.take(rate, Timestamp(second));
         assert_eq!(
             [take(10), take(10), take(10), take(10), take(10)],
             [Some(0), Some(0), Some(0), None, None]

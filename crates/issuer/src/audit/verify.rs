@@ -36,14 +36,22 @@ const MOST: usize = 100;
 /// Blocks that are read at a time.
 const STEP: usize = 50;
 
+/// How the chain of a process ends, as far as it is known.
+#[derive(Clone, Copy)]
+struct End {
+    number: u64,
+    /// Whether it says that the process stopped.
+    is_stop: bool,
+}
+
 /// What is known of the chain of one process.
 struct Seen {
     /// The record that was looked at last.
     last: Link,
     /// The one with the least number.
     first: Link,
-    /// The greatest number, and whether it is that of an orderly end.
-    end: (u64, bool),
+    /// The record with the greatest number.
+    end: End,
 }
 
 #[derive(Clone)]
@@ -119,7 +127,7 @@ impl<'a> Verification<'a> {
         }
         let is_stop = text("kind") == Some(AuditKind::Stopped.as_str());
         let Some(mut seen) = self.chains.remove(boot) else {
-            let seen = Seen { last: link.clone(), first: link, end: (number, is_stop) };
+            let seen = Seen { last: link.clone(), first: link, end: End { number, is_stop } };
             self.chains.insert(boot.to_owned(), seen);
             return;
         };
@@ -127,8 +135,8 @@ impl<'a> Verification<'a> {
         if number < seen.first.number {
             seen.first = link.clone();
         }
-        if number > seen.end.0 {
-            seen.end = (number, is_stop);
+        if number > seen.end.number {
+            seen.end = End { number, is_stop };
         }
         seen.last = link;
         self.chains.insert(boot.to_owned(), seen);
@@ -215,7 +223,7 @@ impl<'a> Verification<'a> {
     }
 
     fn note_end(&mut self, boot: &str, seen: &Seen) {
-        let (number, is_stop) = seen.end;
+        let End { number, is_stop } = seen.end;
         if !is_stop {
             self.report.notes.push(format!(
                 "{boot} ends with record {number} without a record that it stopped: it is running, \

@@ -53,12 +53,25 @@ impl ClaimsRequest {
     }
 }
 
-type Refused = (ErrorCode, &'static str);
+/// Why a parameter is refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) code: ErrorCode,
+    pub(crate) text: &'static str,
+}
+
+impl Refused {
+    pub(crate) const fn new(code: ErrorCode, text: &'static str) -> Self {
+        Self { code, text }
+    }
+}
 
 /// Reads the parameter `claims`.
 pub(crate) fn read(text: &str) -> Result<ClaimsRequest, Refused> {
-    let invalid =
-        (ErrorCode::InvalidRequest, "claims must be a JSON object with id_token and userinfo");
+    let invalid = Refused::new(
+        ErrorCode::InvalidRequest,
+        "claims must be a JSON object with id_token and userinfo",
+    );
     if text.len() > LONGEST {
         return Err(invalid);
     }
@@ -74,7 +87,7 @@ pub(crate) fn read(text: &str) -> Result<ClaimsRequest, Refused> {
             if !how.is_null() && !how.is_object() {
                 return Err(invalid);
             }
-            read_one(&mut request, (place, name), how)?;
+            read_one(&mut request, place, name, how)?;
         }
     }
     Ok(request)
@@ -82,16 +95,23 @@ pub(crate) fn read(text: &str) -> Result<ClaimsRequest, Refused> {
 
 fn read_one(
     request: &mut ClaimsRequest,
-    (place, name): (&str, &str),
+    place: &str,
+    name: &str,
     how: &Value,
 ) -> Result<(), Refused> {
     match (place, name) {
         (_, "sub") => {
             let Some(subject) = how.get("value") else { return Ok(()) };
-            let invalid = (ErrorCode::InvalidRequest, "claims: the value of sub must be a string");
+            let invalid = Refused::new(
+                ErrorCode::InvalidRequest,
+                "claims: the value of sub must be a string",
+            );
             let subject = subject.as_str().ok_or(invalid)?.to_owned();
             if request.subject.as_ref().is_some_and(|other| *other != subject) {
-                return Err((ErrorCode::InvalidRequest, "claims: sub names two different people"));
+                return Err(Refused::new(
+                    ErrorCode::InvalidRequest,
+                    "claims: sub names two different people",
+                ));
             }
             request.subject = Some(subject);
         }
@@ -130,7 +150,7 @@ fn essential_classes(how: &Value) -> Result<Vec<String>, Refused> {
     let known: Vec<String> = known.map(ToOwned::to_owned).collect();
     if known.is_empty() {
         let text = "the requested acr is not supported";
-        return Err((ErrorCode::UnmetAuthenticationRequirements, text));
+        return Err(Refused::new(ErrorCode::UnmetAuthenticationRequirements, text));
     }
     Ok(known)
 }
@@ -179,10 +199,10 @@ mod tests {
             r#"{"id_token": {"sub": {"value": 1}}}"#,
             r#"{"id_token": {"sub": {"value": "a"}}, "userinfo": {"sub": {"value": "b"}}}"#,
         ] {
-            assert_eq!(read(bad).unwrap_err().0, ErrorCode::InvalidRequest, "{bad}");
+            assert_eq!(read(bad).unwrap_err().code, ErrorCode::InvalidRequest, "{bad}");
         }
         let strong = r#"{"id_token": {"acr": {"essential": true, "value": "urn:mfa"}}}"#;
-        let refused = read(strong).unwrap_err().0;
+        let refused = read(strong).unwrap_err().code;
         assert_eq!(refused, ErrorCode::UnmetAuthenticationRequirements);
         assert!(read(&strong.replace("true", "false")).is_ok(), "a wish");
         let known = read(&strong.replace("urn:mfa", acr::TOTP)).unwrap();

@@ -32,7 +32,7 @@ impl Issuer {
             self.agreement(request, person).await?
         };
         // First, so that no app gets a code that would not be notified of a sign-out.
-        let sid = self.remember_app((&request.client_id, client), person).await?;
+        let sid = self.remember_app(&request.client_id, client, person).await?;
         let body = Code {
             family,
             account: person.account_id.clone(),

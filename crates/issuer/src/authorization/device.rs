@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use castellan_proto::{Digest, OpaqueKind, Secret, Timestamp, random, scope::Scopes};
+use castellan_proto::{Digest, OpaqueKind, Timestamp, random, scope::Scopes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         next::{FlowError, Next},
         request::{AuthorizationRequest, DeviceAsk, Prompt},
     },
+    client_auth::BasicAuth,
     error::OAuthError,
     records::{
         Amr, GrantName,
@@ -145,7 +146,7 @@ impl Issuer {
     pub async fn begin_device(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
     ) -> Result<DeviceAnswer, OAuthError> {
         self.may_issue()?;
         let client = self.authenticate_caller(params, basic).await?;
@@ -170,7 +171,7 @@ impl Issuer {
                 ends: Timestamp(now.0 + LIFETIME),
             };
             let id = code_id(&client.id, &code);
-            if self.keep_begun(&id, &device, (stranger, now)).await? == Written::Done {
+            if self.keep_begun(&id, &device, stranger, now).await? == Written::Done {
                 let (first, second) = user_code.split_at(LENGTH / 2);
                 let shown = format!("{first}-{second}");
                 let page = format!("{}/auth/device", self.address().issuer);
@@ -223,8 +224,10 @@ impl Issuer {
     /// The person says yes, once, to a device that still waits: to `scope`, and to no more.
     pub(crate) async fn allow_device(
         &self,
-        (ask, scope): (&DeviceAsk, &Scopes),
-        (person, agreement): (&SignedIn, String),
+        ask: &DeviceAsk,
+        scope: &Scopes,
+        person: &SignedIn,
+        agreement: String,
     ) -> Result<(), FlowError> {
         let (account, auth_time) = (person.account_id.clone(), person.auth_time);
         let amr = person.amr.clone();

@@ -297,7 +297,7 @@ impl Issuer {
         if let Some(device) = &request.device {
             // Even a first-party app's: it was agreed to on some device, and can be taken back.
             let agreement = self.agreement(&request, &person).await?;
-            self.allow_device((device, &request.scope), (&person, agreement)).await?;
+            self.allow_device(device, &request.scope, &person, agreement).await?;
             return Ok(Next::Device(Answer::Allow));
         }
         self.answer_with_code(&request, &client, &person).await
@@ -346,7 +346,7 @@ impl Issuer {
         let mark = browser.mark.as_ref().ok_or(FlowError::Expired)?;
         let (flow, now) = (Opaque::generate(OpaqueKind::Flow), self.now());
         let body = Flow { browser: mark.digest().text(), ends, ..body };
-        let begun = self.keep_begun(&flow.digest().text(), &body, (browser.source, now)).await;
+        let begun = self.keep_begun(&flow.digest().text(), &body, browser.source, now).await;
         if let (Err(OAuthError::TooLong), Some(request)) = (&begun, &body.request) {
             return Err(request
                 .refuse(ErrorCode::InvalidRequest, &OAuthError::TooLong.to_string())

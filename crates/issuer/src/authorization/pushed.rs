@@ -1,7 +1,7 @@
 //! Pushed authorization requests (RFC 9126): the app hands its request over itself, proven, and the
 //! browser carries no more than a reference to it.
 
-use castellan_proto::{ErrorCode, Opaque, OpaqueKind, Secret, Timestamp};
+use castellan_proto::{ErrorCode, Opaque, OpaqueKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
         request::{AuthorizationRequest, AuthorizeError},
         request_object::PREFIX,
     },
+    client_auth::BasicAuth,
     error::OAuthError,
     records::{
         Client,
@@ -61,7 +62,7 @@ impl Issuer {
     pub async fn push_authorization(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
         proof: Option<&Proof<'_>>,
     ) -> Result<Pushed, OAuthError> {
         self.may_issue()?;
@@ -94,7 +95,7 @@ impl Issuer {
         // Nobody else can start a flow in the name of an authenticated app.
         let stranger = params.source().filter(|_| !client.authenticated);
         let id = reference.digest().text();
-        if self.keep_begun(&id, &body, (stranger, now)).await? != Written::Done {
+        if self.keep_begun(&id, &body, stranger, now).await? != Written::Done {
             return Err(StoreError::new("a newly generated request_uri was already in use").into());
         }
         Ok(Pushed { request_uri: format!("{PREFIX}{}", reference.text()), expires_in: LIFETIME })

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Issuer,
     authorization::{
-        claims_parameter::{self, ClaimsRequest},
+        claims_parameter::{self, ClaimsRequest, Refused},
         request_object::{RequestObject, record_id},
     },
     records::{Client, GrantName},
@@ -187,7 +187,7 @@ impl Issuer {
         let (client, back) = self.client_and_way_back(client_id, params).await?;
         let refuse = |code, text| AuthorizeError::Client { code, text, back: back.clone() };
         let mut request = check(client_id, &client, params, &back)
-            .map_err(|(code, text)| refuse(code, text.to_owned()))?;
+            .map_err(|Refused { code, text }| refuse(code, text.to_owned()))?;
         let also = client
             .grants
             .get(&GrantName::AUTHORIZATION_CODE)
@@ -195,7 +195,7 @@ impl Issuer {
         request.resources = resources_within(params.resources_or_aud(), &self.targets(also))
             .map_err(|error| refuse(error.code(), error.to_string()))?;
         self.apply_id_token_hint(&mut request, params)
-            .map_err(|(code, text)| refuse(code, text.to_owned()))?;
+            .map_err(|Refused { code, text }| refuse(code, text.to_owned()))?;
         Ok((request, client))
     }
 
@@ -252,11 +252,12 @@ impl Issuer {
     ) -> Result<(), Refused> {
         let silent = request.prompt == Prompt::None;
         let Some(token) = params.get("id_token_hint").filter(|_| silent) else { return Ok(()) };
-        let unread = (ErrorCode::LoginRequired, "id_token_hint was not issued by this server");
+        let unread =
+            Refused::new(ErrorCode::LoginRequired, "id_token_hint was not issued by this server");
         let hinted = self.read_hint(token).ok_or(unread)?.sub;
         if request.claims.subject.as_ref().is_some_and(|subject| *subject != hinted) {
             let text = "claims and id_token_hint name different people";
-            return Err((ErrorCode::LoginRequired, text));
+            return Err(Refused::new(ErrorCode::LoginRequired, text));
         }
         request.claims.subject = Some(hinted);
         Ok(())
@@ -282,25 +283,23 @@ fn redirect_uri(client: &Client, asked: Option<&str>) -> Option<String> {
     }
 }
 
-type Refused = (ErrorCode, &'static str);
-
 fn check(
     client_id: &str,
     client: &Client,
     params: &Params,
     back: &Back,
 ) -> Result<AuthorizationRequest, Refused> {
-    let invalid = |text| (ErrorCode::InvalidRequest, text);
+    let invalid = |text| Refused::new(ErrorCode::InvalidRequest, text);
     if params.get("request").is_some() {
         // Before all else, as what else is missing may be in it (OIDC Core §3.1.2.6).
         let text = "request objects are not supported: send the parameters themselves";
-        return Err((ErrorCode::RequestNotSupported, text));
+        return Err(Refused::new(ErrorCode::RequestNotSupported, text));
     }
     match params.get("response_type") {
         Some("code") => {}
         None => return Err(invalid("response_type is required")),
         Some(_) => {
-            return Err((
+            return Err(Refused::new(
                 ErrorCode::UnsupportedResponseType,
                 "only response_type=code is supported",
             ));
@@ -311,7 +310,7 @@ fn check(
     }
     let Some(grant) = client.grants.get(&GrantName::AUTHORIZATION_CODE) else {
         let text = "this client may not use the authorization code grant";
-        return Err((ErrorCode::UnauthorizedClient, text));
+        return Err(Refused::new(ErrorCode::UnauthorizedClient, text));
     };
     if params.get("response_mode").is_some_and(|mode| mode != "query" && mode != "form_post") {
         return Err(invalid("response_mode must be query or form_post"));
@@ -352,7 +351,8 @@ fn check(
 
 /// The requested scopes, or the default of the client's profile.
 fn requested_scope(client: &Client, text: Option<&str>) -> Result<Scopes, Refused> {
-    let wrong = (ErrorCode::InvalidScope, "a requested scope is not allowed for this client");
+    let wrong =
+        Refused::new(ErrorCode::InvalidScope, "a requested scope is not allowed for this client");
     let text = text.filter(|text| !text.trim().is_empty());
     let scope = match text.or_else(|| client.profile.default_scope()) {
         Some(text) => Scopes::parse(text).map_err(|_| wrong)?,
@@ -367,7 +367,7 @@ fn is_too_long(text: Option<&str>) -> bool {
 }
 
 fn challenge(params: &Params) -> Result<Option<CodeChallenge>, Refused> {
-    let invalid = |text| (ErrorCode::InvalidRequest, text);
+    let invalid = |text| Refused::new(ErrorCode::InvalidRequest, text);
     match (params.get("code_challenge"), params.get("code_challenge_method")) {
         (None, None) => Ok(None),
         (Some(text), Some("S256")) => CodeChallenge::try_from(text)
@@ -384,9 +384,10 @@ fn thumbprint(text: Option<&str>) -> Result<Option<String>, Refused> {
         text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     match text {
-        Some(text) if !is_one(text) => {
-            Err((ErrorCode::InvalidRequest, "dpop_jkt must be the SHA-256 thumbprint of a key"))
-        }
+        Some(text) if !is_one(text) => Err(Refused::new(
+            ErrorCode::InvalidRequest,
+            "dpop_jkt must be the SHA-256 thumbprint of a key",
+        )),
         text => Ok(text.map(ToOwned::to_owned)),
     }
 }
@@ -395,7 +396,7 @@ fn thumbprint(text: Option<&str>) -> Result<Option<String>, Refused> {
 fn prompt(text: Option<&str>) -> Result<(Prompt, bool), Refused> {
     let words = text.unwrap_or_default().split(' ').filter(|word| !word.is_empty());
     let words: Vec<_> = words.collect();
-    let invalid = |text| Err((ErrorCode::InvalidRequest, text));
+    let invalid = |text| Err(Refused::new(ErrorCode::InvalidRequest, text));
     let has = |word| words.contains(&word);
     let signs_in = has("login") || has("select_account");
     match &*words {

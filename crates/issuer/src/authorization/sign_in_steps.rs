@@ -36,7 +36,7 @@ impl Issuer {
         };
         // The flow first, so that a form sent twice leaves nothing behind the second time.
         self.use_up(&stored.id, browser).await?;
-        self.proven(stored.body, (account, Amr::of(method.amr())), browser).await
+        self.proven(stored.body, account, Amr::of(method.amr()), browser).await
     }
 
     /// The person who has proved a first factor shows a second one, in the form of one of the
@@ -60,14 +60,14 @@ impl Issuer {
         let half = stored.body.half.clone().ok_or(FlowError::Expired)?;
         let account = self.half_signed_in(&half).await?.ok_or(FlowError::Expired)?;
         let factor = self.second_factor(&account.body, form).ok_or(FlowError::Expired)?;
-        let checked = self.check_second_factor(factor, &account, (form, browser)).await;
+        let checked = self.check_second_factor(factor, &account, form, browser).await;
         let checked = checked.map(|is_right| is_right.then_some(()));
         if self.audit_failure(checked, factor.name())?.is_none() {
             return Ok(SignInOutcome::No(factor.problem()));
         }
         self.use_up(&stored.id, browser).await?;
         self.past_forced_change(&account)?;
-        self.proven(stored.body, (account, half.amr.and(factor.amr())), browser).await
+        self.proven(stored.body, account, half.amr.and(factor.amr()), browser).await
     }
 
     /// Goes on with `flow`, which is used up: `account` has proved who they are by `amr`. A session
@@ -75,7 +75,8 @@ impl Issuer {
     async fn proven(
         &self,
         flow: Flow,
-        (account, amr): (Versioned<Account>, Amr),
+        account: Versioned<Account>,
+        amr: Amr,
         browser: &Browser,
     ) -> Result<SignInOutcome, FlowError> {
         if account.body.needs_second_factor() && !amr.is_multi_factor() {

@@ -152,7 +152,8 @@ impl Issuer {
     /// roles.
     pub(crate) async fn beyond_roles(
         &self,
-        (id, account): (&str, &Arc<Account>),
+        id: &str,
+        account: &Arc<Account>,
         scopes: &Scopes,
     ) -> Result<Option<Scope>, StoreError> {
         let standing = self.standing(id, account).await?;

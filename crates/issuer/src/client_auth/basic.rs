@@ -1,10 +1,8 @@
 //! Clients that call APIs with their secret itself (`docs/contracts/aidbox.md` §2.1, `basic`).
 
-use castellan_proto::Secret;
-
 use crate::{
     Issuer,
-    client_auth::{AuthenticatedClient, ClientCredentials, is_generated},
+    client_auth::{AuthenticatedClient, BasicAuth, ClientCredentials, is_generated},
     error::OAuthError,
     request::source::Source,
     store::Kind,
@@ -20,7 +18,7 @@ impl Issuer {
     /// [`Issuer::authenticate_client`].
     pub async fn client_at_api(
         &self,
-        (id, secret): (String, Secret),
+        BasicAuth { client_id: id, secret }: BasicAuth,
         source: Option<Source>,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let shown = || ClientCredentials::Basic(id.clone(), secret.clone());

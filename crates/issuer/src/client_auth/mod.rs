@@ -53,6 +53,29 @@ pub struct AuthenticatedClient {
 /// client does not cost a password hash per token.
 pub struct VerifiedSecrets(Cache<Digest, ()>);
 
+/// The client that `Authorization: Basic` names, and its secret, both form-decoded (RFC 6749 §2.3.1).
+#[derive(Clone)]
+pub struct BasicAuth {
+    /// Its `client_id`.
+    pub client_id: String,
+    /// Its secret, right or wrong.
+    pub secret: Secret,
+}
+
+/// A secret that a client shows.
+#[derive(Clone, Copy)]
+struct ShownSecret<'a> {
+    secret: &'a Secret,
+    /// Whether it has the form of those that Castellan makes.
+    is_generated: bool,
+}
+
+impl<'a> ShownSecret<'a> {
+    fn of(secret: &'a Secret) -> Self {
+        Self { secret, is_generated: is_generated(secret) }
+    }
+}
+
 impl Default for VerifiedSecrets {
     fn default() -> Self {
         let lifetime = Duration::from_mins(5);
@@ -66,7 +89,7 @@ impl ClientCredentials {
     /// # Errors
     /// [`OAuthError::TwoProofs`] if it shows two secrets, or names two clients;
     /// [`OAuthError::Missing`] if it names none.
-    pub fn read(params: &Params, basic: Option<(String, Secret)>) -> Result<Self, OAuthError> {
+    pub fn read(params: &Params, basic: Option<BasicAuth>) -> Result<Self, OAuthError> {
         let named = params.get("client_id").map(ToOwned::to_owned);
         let secret = params.secret("client_secret");
         match (params.get("client_assertion_type"), params.get("client_assertion")) {
@@ -90,8 +113,10 @@ impl ClientCredentials {
         }
         match (basic, named, secret) {
             (Some(_), _, Some(_)) => Err(OAuthError::TwoProofs),
-            (Some((id, _)), Some(named), None) if id != named => Err(OAuthError::TwoProofs),
-            (Some((id, secret)), _, None) => Ok(Self::Basic(id, secret)),
+            (Some(basic), Some(named), None) if basic.client_id != named => {
+                Err(OAuthError::TwoProofs)
+            }
+            (Some(basic), _, None) => Ok(Self::Basic(basic.client_id, basic.secret)),
             (None, Some(id), Some(secret)) => Ok(Self::Post(id, secret)),
             (None, Some(id), None) => Ok(Self::Named(id)),
             (None, None, _) => Err(OAuthError::Missing("client_id")),
@@ -169,7 +194,7 @@ impl Issuer {
         if found.is_some() {
             origin::aims_at_client(&id);
         }
-        let refused = match self.check_proof((&proof, is_generated), found).await {
+        let refused = match self.check_proof(&proof, is_generated, found).await {
             Err(refused @ OAuthError::InvalidClient { .. }) if !is_fresh => refused,
             done => return done,
         };
@@ -179,12 +204,13 @@ impl Issuer {
         if found.as_ref().map(|stored| stored.version) == version {
             return Err(refused);
         }
-        self.check_proof((&proof, is_generated), found).await
+        self.check_proof(&proof, is_generated, found).await
     }
 
     async fn check_proof(
         &self,
-        (proof, is_generated): (&ClientCredentials, bool),
+        proof: &ClientCredentials,
+        is_generated: bool,
         found: Option<Versioned<Arc<Client>>>,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let now = self.now();
@@ -195,7 +221,7 @@ impl Issuer {
             _ if only_named => true,
             ClientCredentials::Named(_) => true,
             ClientCredentials::Basic(_, secret) | ClientCredentials::Post(_, secret) => {
-                self.one_of_form_matches((secret, is_generated), stored).await?
+                self.one_of_form_matches(ShownSecret { secret, is_generated }, stored).await?
             }
             ClientCredentials::Assertion(id, signed) => match &found {
                 Some(stored) if stored.body.active => {
@@ -238,7 +264,7 @@ impl Issuer {
         secret: &Secret,
         stored: Option<&str>,
     ) -> Result<bool, Busy> {
-        self.secret_of_form_matches((secret, is_generated(secret)), stored).await
+        self.secret_of_form_matches(ShownSecret::of(secret), stored).await
     }
 
     /// Whether `secret` is one of those that `stored` were made from: the present one and the one
@@ -252,12 +278,12 @@ impl Issuer {
         secret: &Secret,
         stored: [Option<&str>; 2],
     ) -> Result<bool, Busy> {
-        self.one_of_form_matches((secret, is_generated(secret)), stored).await
+        self.one_of_form_matches(ShownSecret::of(secret), stored).await
     }
 
     async fn one_of_form_matches(
         &self,
-        shown: (&Secret, bool),
+        shown: ShownSecret<'_>,
         [present, previous]: [Option<&str>; 2],
     ) -> Result<bool, Busy> {
         Ok(self.secret_of_form_matches(shown, present).await?
@@ -267,7 +293,7 @@ impl Issuer {
     /// The same where it is known whether `secret` has the form of generated ones.
     async fn secret_of_form_matches(
         &self,
-        (secret, is_generated): (&Secret, bool),
+        ShownSecret { secret, is_generated }: ShownSecret<'_>,
         stored: Option<&str>,
     ) -> Result<bool, Busy> {
         if is_generated {

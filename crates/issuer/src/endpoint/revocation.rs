@@ -1,10 +1,10 @@
 //! Revocation (RFC 7009) and introspection (RFC 7662).
 
-use castellan_proto::{OpaqueKind, Secret};
+use castellan_proto::OpaqueKind;
 
 use crate::{
     Issuer,
-    client_auth::{AuthenticatedClient, ClientCredentials},
+    client_auth::{AuthenticatedClient, BasicAuth, ClientCredentials},
     endpoint::introspection::Introspection,
     error::OAuthError,
     request::params::Params,
@@ -33,7 +33,7 @@ impl Issuer {
     pub async fn revoke(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
     ) -> Result<Revoked, OAuthError> {
         let client = self.authenticate_caller(params, basic).await?;
         let token = params.get("token").ok_or(OAuthError::Missing("token"))?;
@@ -59,7 +59,7 @@ impl Issuer {
     pub async fn introspect(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
     ) -> Result<Introspection, OAuthError> {
         let caller = self.prove_introspector(params, basic).await?;
         self.look_into(&caller, params).await
@@ -69,7 +69,7 @@ impl Issuer {
     pub(crate) async fn prove_introspector(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let by_basic = basic.is_some();
         let caller = self.authenticate_caller(params, basic).await?;
@@ -123,7 +123,7 @@ impl Issuer {
     pub(crate) async fn authenticate_caller(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
     ) -> Result<AuthenticatedClient, OAuthError> {
         let proof = ClientCredentials::read(params, basic)?;
         let by_basic = matches!(proof, ClientCredentials::Basic(..));

@@ -2,12 +2,16 @@
 //! Core §5.3.2) and introspection (RFC 9701). Each is signed with keys of its own, so that neither
 //! can pass for an ID token.
 
-use castellan_proto::{Secret, jose::Algorithm};
+use castellan_proto::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::{
-    Issuer, client_auth::AuthenticatedClient, error::OAuthError, keys::KeyUse,
-    request::params::Params, tokens::dpop::Proof,
+    Issuer,
+    client_auth::{AuthenticatedClient, BasicAuth},
+    error::OAuthError,
+    keys::KeyUse,
+    request::params::Params,
+    tokens::dpop::Proof,
 };
 
 /// Claims about a person, in the form that the app has configured.
@@ -38,7 +42,7 @@ impl Issuer {
         };
         claims["iss"] = json!(self.address().issuer);
         claims["aud"] = json!(client);
-        let jwt = self.sign((KeyUse::Userinfo, algorithm), "JWT", &claims).await?;
+        let jwt = self.sign(KeyUse::Userinfo.with(algorithm), "JWT", &claims).await?;
         Ok((client, UserInfo::Signed(jwt)))
     }
 
@@ -49,7 +53,7 @@ impl Issuer {
     pub async fn introspect_signed(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
     ) -> Result<String, OAuthError> {
         let caller = self.prove_introspector(params, basic).await?;
         let answer = self.look_into(&caller, params).await?;
@@ -60,7 +64,7 @@ impl Issuer {
             "iat": self.now(),
             "token_introspection": answer,
         });
-        let kind = (KeyUse::Introspection, client.introspection_alg.unwrap_or(DEFAULT));
+        let kind = KeyUse::Introspection.with(client.introspection_alg.unwrap_or(DEFAULT));
         Ok(self.sign(kind, "token-introspection+jwt", &claims).await?)
     }
 }

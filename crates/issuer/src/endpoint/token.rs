@@ -1,16 +1,23 @@
 //! The token endpoint without HTTP: prove the client, let one grant play its part, mint.
 
-use castellan_proto::Secret;
-
 use crate::{
     Issuer,
     audit::{AuditKind, Event, counting::OTHER_GRANT, origin::Party},
-    client_auth::ClientCredentials,
+    client_auth::{BasicAuth, ClientCredentials},
     error::OAuthError,
     records::Client,
     request::params::Params,
     tokens::{dpop::Proof, mint::TokenAnswer},
 };
+
+/// A token request that was answered.
+struct Answered {
+    answer: TokenAnswer,
+    /// For whom it is.
+    party: Party,
+    /// The family that its tokens belong to.
+    family: String,
+}
 
 impl Issuer {
     /// Answers a token request (RFC 6749 §3.2).
@@ -20,7 +27,7 @@ impl Issuer {
     pub async fn token(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
         proof: Option<&Proof<'_>>,
     ) -> Result<TokenAnswer, OAuthError> {
         let answered = self.answer_token_request(params, basic, proof).await;
@@ -33,8 +40,8 @@ impl Issuer {
         let named = self.grants().iter().map(|one| one.name()).find(|name| Some(*name) == grant);
         let event = Event::of(kind).by_grant(named.unwrap_or(OTHER_GRANT));
         match &answered {
-            Ok((_, party, family)) => {
-                let event = event.by(party.clone()).target("Session", family);
+            Ok(done) => {
+                let event = event.by(done.party.clone()).target("Session", &done.family);
                 // It is one of the roster's by now.
                 self.audit(event.detail(grant.unwrap_or_default()));
             }
@@ -42,16 +49,16 @@ impl Issuer {
             Err(OAuthError::Pending | OAuthError::SlowDown) => {}
             Err(error) => self.audit(event.failed(error.code().as_str())),
         }
-        answered.map(|(answer, ..)| answer)
+        answered.map(|done| done.answer)
     }
 
-    /// The answer, for whom it is, and the family that its tokens belong to.
+    /// The answer, and what audit records say of it.
     async fn answer_token_request(
         &self,
         params: &Params,
-        basic: Option<(String, Secret)>,
+        basic: Option<BasicAuth>,
         proof: Option<&Proof<'_>>,
-    ) -> Result<(TokenAnswer, Party, String), OAuthError> {
+    ) -> Result<Answered, OAuthError> {
         // Before anything is used up.
         self.may_issue()?;
         let name = params.get("grant_type").ok_or(OAuthError::Missing("grant_type"))?;
@@ -84,7 +91,7 @@ impl Issuer {
         begun.was_right();
         let party = Party::through(authorized.family.account.as_deref(), &client.id);
         let family = authorized.id.clone();
-        Ok((self.mint(&client, authorized).await?, party, family))
+        Ok(Answered { answer: self.mint(&client, authorized).await?, party, family })
     }
 
     /// The thumbprint of the key that `proof` shows, which is owed by clients whose tokens are

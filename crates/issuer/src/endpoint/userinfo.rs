@@ -36,7 +36,7 @@ impl Issuer {
         let opens = |claim: &str, scope: &str| live.opens(claim, scope);
         let roles =
             if opens(ROLES, ROLES) { Some(self.standing(id, account).await?.roles) } else { None };
-        let claims = claims_of((id, account), roles.as_deref(), opens);
+        let claims = claims_of(id, account, roles.as_deref(), opens);
         Ok((live, claims))
     }
 
@@ -47,7 +47,7 @@ impl Issuer {
     pub async fn own_claims(&self, person: SignedIn) -> Result<Value, StoreError> {
         let (id, account) = (person.account_id, Arc::new(person.account));
         let roles = self.standing(&id, &account).await?.roles;
-        Ok(claims_of((&id, &account), Some(&roles), |_, _| true))
+        Ok(claims_of(&id, &account, Some(&roles), |_, _| true))
     }
 }
 

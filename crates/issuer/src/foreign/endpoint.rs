@@ -74,6 +74,23 @@ impl Default for Endpoints {
     }
 }
 
+/// Who is asked about a token.
+#[derive(Clone, Copy)]
+pub(super) struct Whom<'a> {
+    pub(super) issuer: &'a Issuer,
+    pub(super) introspector: &'a Introspector,
+    pub(super) fetch: &'a dyn Fetch,
+}
+
+/// The token that is asked about.
+pub(super) struct AskedToken<'a> {
+    /// What stands for it in caches.
+    pub(super) key: Digest,
+    pub(super) token: &'a str,
+    /// Where it came from.
+    pub(super) source: Source,
+}
+
 impl Endpoints {
     /// What the issuer of `introspector` says of a token, and until when that counts. `known` is
     /// what somebody else may have learnt of it meanwhile.
@@ -82,8 +99,8 @@ impl Endpoints {
     /// [`ForeignError`]: it is not active, or nobody can tell now.
     pub(crate) async fn ask(
         &self,
-        (issuer, introspector, fetch): (&Issuer, &Introspector, &dyn Fetch),
-        (key, token, source): (Digest, &str, Source),
+        Whom { issuer, introspector, fetch }: Whom<'_>,
+        AskedToken { key, token, source }: AskedToken<'_>,
         known: impl Fn(Timestamp) -> Option<(Said, Timestamp)>,
     ) -> Result<(Said, Timestamp), ForeignError> {
         let inactive = || introspector.invalid("its issuer says that it is not active");

@@ -81,6 +81,14 @@ impl State {
     }
 }
 
+/// Where the keys of an issuer are.
+pub(super) struct JwksSource<'a> {
+    pub(super) fetch: &'a dyn Fetch,
+    pub(super) uri: &'a str,
+    /// Those for others are passed over.
+    pub(super) algorithms: &'a [Algorithm],
+}
+
 impl KeySets {
     /// The keys at `uri` for `algorithms`; with one named `kid`, if the issuer has published that.
     ///
@@ -90,7 +98,7 @@ impl KeySets {
         &self,
         issuer: &Issuer,
         introspector: &Introspector,
-        (fetch, uri, algorithms): (&dyn Fetch, &str, &[Algorithm]),
+        JwksSource { fetch, uri, algorithms }: JwksSource<'_>,
         kid: Option<&str>,
     ) -> Result<Arc<FetchedKeys>, ForeignError> {
         let place = self.0.get_with(introspector.fingerprint, Arc::default);

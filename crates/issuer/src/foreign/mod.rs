@@ -25,9 +25,9 @@ use crate::{
     cache::whole::Whole,
     foreign::{
         claims::{Claims, read_jwt},
-        endpoint::Endpoints,
+        endpoint::{AskedToken, Endpoints, Whom},
         introspectors::{Introspector, Introspectors},
-        key_set::KeySets,
+        key_set::{JwksSource, KeySets},
     },
     records::{Account, Verification},
     request::source::Source,
@@ -198,7 +198,7 @@ impl ForeignTokens {
                 self.remember(key, &said, until);
                 said
             }
-            (None, None) => self.ask(issuer, &introspector, (key, presented)).await?,
+            (None, None) => self.ask(issuer, &introspector, key, presented).await?,
         };
         if said.expires.is_some_and(|expires| expires <= now) {
             return Err(ForeignError::Expired);
@@ -263,9 +263,9 @@ impl ForeignTokens {
         let ttl = Timestamp(now.0.saturating_add(introspector.record.cache_ttl));
         let written = &introspector.record.verification;
         let (claims, until) = if let Verification::JwksUri { uri, algorithms } = written {
-            let asked = (&*self.fetch, uri.as_str(), algorithms.as_slice());
+            let source = JwksSource { fetch: &*self.fetch, uri, algorithms };
             let kid = compact.header().kid.as_deref();
-            let keys = self.key_sets.keys(issuer, introspector, asked, kid).await?;
+            let keys = self.key_sets.keys(issuer, introspector, source, kid).await?;
             let claims = read_jwt(compact, |compact| keys.verify(compact, kid));
             // What was verified by a key counts as long as the key does.
             (claims, ttl.min(keys.until))
@@ -312,7 +312,8 @@ impl ForeignTokens {
         &self,
         issuer: &Issuer,
         introspector: &Introspector,
-        (key, presented): (Digest, Presented<'_>),
+        key: Digest,
+        presented: Presented<'_>,
     ) -> Result<Said, ForeignError> {
         // What a proxy does not say is one source.
         let unknown = Source::Behind(IpAddr::from([0, 0, 0, 0]));
@@ -321,9 +322,9 @@ impl ForeignTokens {
             let known = self.known.get(&key).filter(|known| now < known.until);
             known.map(|known| (known.said.clone(), known.until))
         };
-        let asked = (key, presented.token, source);
-        let (said, until) =
-            self.endpoints.ask((issuer, introspector, &*self.fetch), asked, known).await?;
+        let whom = Whom { issuer, introspector, fetch: &*self.fetch };
+        let asked = AskedToken { key, token: presented.token, source };
+        let (said, until) = self.endpoints.ask(whom, asked, known).await?;
         self.remember(key, &said, until);
         Ok(said)
     }
@@ -343,8 +344,8 @@ impl ForeignTokens {
         for introspector in all.all() {
             let state = match &introspector.record.verification {
                 Verification::JwksUri { uri, algorithms } => {
-                    let asked = (&*self.fetch, uri.as_str(), algorithms.as_slice());
-                    let keys = self.key_sets.keys(issuer, &introspector, asked, None).await;
+                    let source = JwksSource { fetch: &*self.fetch, uri, algorithms };
+                    let keys = self.key_sets.keys(issuer, &introspector, source, None).await;
                     keys.map(|keys| format!("{} keys at {uri}", keys.count()))
                 }
                 Verification::Endpoint { url, .. } => {

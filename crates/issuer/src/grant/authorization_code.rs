@@ -188,8 +188,8 @@ impl CodeDocument {
         }
         let rotation = self.refresh_token_rotation.or(asked.rotation);
         let rotation = rotation.unwrap_or_else(|| asked.default_rotation());
-        let ends = (self.refresh_token_expiration, self.refresh_token_max_lifetime);
-        let refresh = asked.refresh(self.refresh_token, ends, rotation)?;
+        let (idle, longest) = (self.refresh_token_expiration, self.refresh_token_max_lifetime);
+        let refresh = asked.refresh(self.refresh_token, idle, longest, rotation)?;
         if refresh.is_none() && self.refresh_token_rotation.is_some() {
             return Err(NOTHING_TO_ROTATE.to_owned());
         }

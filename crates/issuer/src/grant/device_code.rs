@@ -46,12 +46,14 @@ impl GrantType for DeviceCode {
 
     fn read(&self, asked: &AskedGrant<'_>) -> Result<GrantSettings, String> {
         let written: DeviceDocument = asked.read()?;
-        let ends = (written.refresh_token_expiration, written.refresh_token_max_lifetime);
+        let (idle, longest) =
+            (written.refresh_token_expiration, written.refresh_token_max_lifetime);
+        let rotation = asked.default_rotation();
         Ok(GrantSettings {
             format: written.token_format.unwrap_or(TokenFormat::Jwt),
             access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
             audience: written.audience,
-            refresh: asked.refresh(written.refresh_token, ends, asked.default_rotation())?,
+            refresh: asked.refresh(written.refresh_token, idle, longest, rotation)?,
             ..GrantSettings::default()
         })
     }

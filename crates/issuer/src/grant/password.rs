@@ -5,7 +5,6 @@
 //! clients alone, and every guess is counted as at the sign-in page.
 
 use async_trait::async_trait;
-use castellan_proto::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,6 +21,7 @@ use crate::{
     },
     request::{params::Params, resource::resources_within, scope::scope_within},
     session::browser::Browser,
+    sign_in::name_and_password::NameAndPassword,
     store::StoreError,
     tokens::{family::new_id, mint::Authorized},
 };
@@ -54,8 +54,9 @@ impl GrantType for Password {
             return Err("secret_required needs a secret".to_owned());
         }
         let rotation = asked.default_rotation();
-        let ends = (written.refresh_token_expiration, written.refresh_token_max_lifetime);
-        let refresh = asked.refresh(written.refresh_token, ends, rotation)?;
+        let (idle, longest) =
+            (written.refresh_token_expiration, written.refresh_token_max_lifetime);
+        let refresh = asked.refresh(written.refresh_token, idle, longest, rotation)?;
         Ok(GrantSettings {
             format: written.token_format.unwrap_or_else(|| asked.profile.default_format()),
             access_seconds: seconds("access_token_expiration", written.access_token_expiration)?,
@@ -94,7 +95,7 @@ impl GrantType for Password {
         let grant = client.client.grants.get(&grant_name).ok_or(OAuthError::GrantNotAllowed)?;
         let scope = scope_within(params, &client.client.scope)?;
         let named = resources_within(params.resources(), &issuer.targets(&grant.audience))?;
-        let person = owner(issuer, (name, &password), params).await?;
+        let person = owner(issuer, NameAndPassword { name, password: &password }, params).await?;
         let new = issuer.new_family(client, grant_name, scope)?;
         let now = issuer.now();
         let id = new_id(now);
@@ -121,7 +122,7 @@ impl GrantType for Password {
 /// The account that `name` and `password` lead to.
 async fn owner(
     issuer: &Issuer,
-    typed: (&str, &Secret),
+    typed: NameAndPassword<'_>,
     params: &Params,
 ) -> Result<Versioned<Account>, OAuthError> {
     let browser = Browser { source: params.source(), ..Browser::default() };

@@ -59,7 +59,7 @@ impl GrantType for RefreshToken {
             let (family, refresh) = usable(issuer, &stored, client)?;
             let at_once = family.profile.spends_refresh_at_once();
             let grace = if at_once { 0 } else { issuer.settings().grace_seconds() };
-            let turn = Turn::of((family, refresh), &family_token, grace, issuer.now());
+            let turn = Turn::of(family, refresh, &family_token, grace, issuer.now());
             if turn == Turn::Reuse {
                 issuer.end_family(&stored.id).await?;
                 return Err(OAuthError::RefreshNotUsable);
@@ -72,14 +72,14 @@ impl GrantType for RefreshToken {
                 if jkt != family.jkt {
                     return Err(OAuthError::RefreshNotUsable);
                 }
-                check_footing(issuer, family, family.current_scope()).await?;
+                check_dependencies(issuer, family, family.current_scope()).await?;
                 return Ok(authorized(stored));
             }
-            check_footing(issuer, family, &scope).await?;
+            check_dependencies(issuer, family, &scope).await?;
             let audience = issuer.narrowed_audience(params, family)?;
             let mut next = stored;
             next.body.jkt = jkt;
-            let rescoped = advance(&mut next.body, refresh, (scope, audience), issuer.now());
+            let rescoped = advance(&mut next.body, refresh, scope, audience, issuer.now());
             // Only then is an earlier access token invalid, which needs a notice to other nodes.
             let dead = next.body.ends_previous || rescoped;
             let notice = if dead { Notice::Tell } else { Notice::Silent };
@@ -107,7 +107,8 @@ enum Turn {
 
 impl Turn {
     fn of(
-        (family, refresh): (&Family, Refresh),
+        family: &Family,
+        refresh: Refresh,
         family_token: &FamilyToken,
         grace: u64,
         now: Timestamp,
@@ -162,7 +163,11 @@ fn key_of_next(
     }
 }
 
-async fn check_footing(issuer: &Issuer, family: &Family, scope: &Scopes) -> Result<(), OAuthError> {
+async fn check_dependencies(
+    issuer: &Issuer,
+    family: &Family,
+    scope: &Scopes,
+) -> Result<(), OAuthError> {
     match issuer.missing(family, scope).await? {
         None => Ok(()),
         Some(Missing::Person) => Err(OAuthError::UserInactive),
@@ -176,7 +181,8 @@ async fn check_footing(issuer: &Issuer, family: &Family, scope: &Scopes) -> Resu
 fn advance(
     family: &mut Family,
     refresh: Refresh,
-    (scope, audience): (Scopes, Option<Vec<String>>),
+    scope: Scopes,
+    audience: Option<Vec<String>>,
     now: Timestamp,
 ) -> bool {
     if refresh.rotation == Rotation::Rotate {

@@ -63,7 +63,8 @@ impl AskedGrant<'_> {
     pub fn refresh(
         &self,
         refresh_token: Option<bool>,
-        (idle_seconds, longest_seconds): (Option<u64>, Option<u64>),
+        idle_seconds: Option<u64>,
+        longest_seconds: Option<u64>,
         rotation: Rotation,
     ) -> Result<Option<Refresh>, String> {
         let idle_seconds = seconds("refresh_token_expiration", idle_seconds)?;

@@ -1,15 +1,12 @@
 //! How the ring is changed: by the first writer, with a notice to all nodes.
 
-use castellan_proto::{Timestamp, jose::Algorithm};
+use castellan_proto::Timestamp;
 
 use super::{
-    KeyUse, Keyring, KeyringError, LEAD, MasterKey, RING, SKEW,
-    ring::{Ring, SealedKey},
+    KeyKind, Keyring, KeyringError, LEAD, RING, RingStore, SKEW,
+    ring::{KeyTimes, Ring, SealedKey},
 };
-use crate::{
-    records::repository::{Repository, Update},
-    store::Notice,
-};
+use crate::{records::repository::Update, store::Notice};
 
 impl Keyring {
     /// Makes new keys that begin to sign once every reader of the JWKS must know them, and sets
@@ -18,8 +15,9 @@ impl Keyring {
     /// perhaps because another node did it at the same time, or if it is not time.
     pub(super) async fn rotate(
         &self,
-        keys: (&Repository, &MasterKey),
-        (period, longest): (Option<u64>, u64),
+        store: RingStore<'_>,
+        period: Option<u64>,
+        longest: u64,
         now: Timestamp,
     ) -> Result<bool, KeyringError> {
         let turn = Timestamp(now.0 + LEAD);
@@ -34,18 +32,18 @@ impl Keyring {
                     key.ends(turn, longest);
                 }
             }
-            ring.add(&kinds, keys.1, (now, turn))?;
+            ring.add(&kinds, store.master, KeyTimes { publish_at: now, sign_from: turn })?;
             ring.keys.retain(|key| key.drop_at.is_none_or(|at| now < at));
             Ok(true)
         };
-        self.change(keys, now, rotate).await
+        self.change(store, now, rotate).await
     }
 
     /// Keeps keys that sign until their successors do for as long as what they sign may be valid,
     /// which is now `longest` seconds.
     pub(crate) async fn keep_for(
         &self,
-        keys: (&Repository, &MasterKey),
+        store: RingStore<'_>,
         longest: u64,
         now: Timestamp,
     ) -> Result<(), KeyringError> {
@@ -66,45 +64,45 @@ impl Keyring {
             }
             Ok(changed)
         };
-        self.change(keys, now, keep).await.map(drop)
+        self.change(store, now, keep).await.map(drop)
     }
 
     /// Makes a key of `kind` that signs at once, if there is none. It exists from the moment at
     /// which a client is written that needs it, so that every later reader of the JWKS knows it.
     pub(crate) async fn ensure(
         &self,
-        keys: (&Repository, &MasterKey),
-        kind: (KeyUse, Algorithm),
+        store: RingStore<'_>,
+        kind: KeyKind,
         now: Timestamp,
     ) -> Result<(), KeyringError> {
         if self.keys().iter().any(|key| key.signs(kind, now)) {
             return Ok(());
         }
-        if kind.0.is_new() && keys.0.store().admits_older().await? {
+        if kind.usage.is_new() && store.repository.store().admits_older().await? {
             return Err(KeyringError::Older);
         }
         let ensure = |ring: &mut Ring| {
             let missing = !ring.signs(kind, now);
             if missing {
-                ring.add(&[kind], keys.1, (now, now))?;
+                ring.add(&[kind], store.master, KeyTimes::at_once(now))?;
             }
             Ok(missing)
         };
-        self.change(keys, now, ensure).await.map(drop)
+        self.change(store, now, ensure).await.map(drop)
     }
 
     /// Seals the ring under the present master key.
     pub(super) async fn reseal(
         &self,
-        keys: (&Repository, &MasterKey),
+        store: RingStore<'_>,
         now: Timestamp,
     ) -> Result<(), KeyringError> {
         // They would take the master key for the root, and drop the root that is sealed now.
-        if keys.0.store().admits_older().await? {
+        if store.repository.store().admits_older().await? {
             return Err(KeyringError::Older);
         }
-        let reseal = |ring: &mut Ring| ring.reseal(keys.1).map(|()| true);
-        self.change(keys, now, reseal).await.map(drop)
+        let reseal = |ring: &mut Ring| ring.reseal(store.master).map(|()| true);
+        self.change(store, now, reseal).await.map(drop)
     }
 
     /// Removes the key `kid`: it signs no more, and nothing that it signed is valid any longer. If
@@ -112,7 +110,7 @@ impl Keyring {
     /// another one takes its place, and its predecessor signs until then.
     pub(super) async fn retire(
         &self,
-        keys: (&Repository, &MasterKey),
+        store: RingStore<'_>,
         kid: &str,
         now: Timestamp,
     ) -> Result<(), KeyringError> {
@@ -129,14 +127,15 @@ impl Keyring {
                     key.drop_at = key.drop_at.map(|at| at + turn.since(taken.sign_from));
                     key.sign_until = Some(turn);
                 }
-                ring.add(&[purpose], keys.1, (now, turn))?;
+                let times = KeyTimes { publish_at: now, sign_from: turn };
+                ring.add(&[purpose], store.master, times)?;
             }
             if !ring.signs(purpose, now) {
-                ring.add(&[purpose], keys.1, (now, now))?;
+                ring.add(&[purpose], store.master, KeyTimes::at_once(now))?;
             }
             Ok(true)
         };
-        self.change(keys, now, retire).await.map(drop)
+        self.change(store, now, retire).await.map(drop)
     }
 
     /// Changes the ring with `edit`, which receives it as it is in the store and returns whether it
@@ -144,7 +143,7 @@ impl Keyring {
     /// new ring afterwards.
     async fn change(
         &self,
-        (repository, master): (&Repository, &MasterKey),
+        store: RingStore<'_>,
         now: Timestamp,
         edit: impl Fn(&mut Ring) -> Result<bool, KeyringError> + Send + Sync,
     ) -> Result<bool, KeyringError> {
@@ -156,8 +155,8 @@ impl Keyring {
                 Update::Leave((ring, false))
             })
         };
-        let (ring, changed) = repository.update(RING, now, change).await?;
-        self.set(ring.open(master)?);
+        let (ring, changed) = store.repository.update(RING, now, change).await?;
+        self.set(ring.open(store.master)?);
         Ok(changed)
     }
 }

@@ -91,10 +91,32 @@ impl KeyUse {
         }
     }
 
+    /// The keys of this use that sign with `alg`.
+    #[must_use]
+    pub const fn with(self, alg: Algorithm) -> KeyKind {
+        KeyKind { usage: self, alg }
+    }
+
     /// Whether builds of the layout before the present one do not read it.
     const fn is_new(self) -> bool {
         matches!(self, Self::Logout | Self::Person)
     }
+}
+
+/// One kind of signing keys: of several, the one signs whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyKind {
+    /// What they sign.
+    pub usage: KeyUse,
+    /// What they sign with.
+    pub alg: Algorithm,
+}
+
+/// Where the ring is kept, and what it is sealed under.
+#[derive(Clone, Copy)]
+pub(crate) struct RingStore<'a> {
+    pub(crate) repository: &'a Repository,
+    pub(crate) master: &'a MasterKey,
 }
 
 /// The signing keys of a site. Nodes choose among them by time, so that no leader is needed.
@@ -118,11 +140,11 @@ const SKEW: u64 = 30;
 
 /// Uses and algorithms that every ring serves from the beginning. Others are made when the first
 /// client is to get such a token.
-const KINDS: [(KeyUse, Algorithm); 4] = [
-    (KeyUse::Access, Algorithm::Es256),
-    (KeyUse::Access, Algorithm::Rs256),
-    (KeyUse::Id, Algorithm::Rs256),
-    (KeyUse::Identity, Algorithm::Es256),
+const KINDS: [KeyKind; 4] = [
+    KeyUse::Access.with(Algorithm::Es256),
+    KeyUse::Access.with(Algorithm::Rs256),
+    KeyUse::Id.with(Algorithm::Rs256),
+    KeyUse::Identity.with(Algorithm::Es256),
 ];
 
 impl Keyring {
@@ -216,19 +238,19 @@ impl Keyring {
         self.keys.read().map(|keys| Arc::clone(&keys)).unwrap_or_default()
     }
 
-    /// Signs `claims` with the key of `usage` and `alg` whose turn it is.
+    /// Signs `claims` with the key of `kind` whose turn it is.
     ///
     /// # Errors
     /// [`KeyringError::NoKey`] if there is none.
     pub fn sign(
         &self,
-        (usage, alg): (KeyUse, Algorithm),
+        kind: KeyKind,
         typ: &str,
         claims: &impl Serialize,
         now: Timestamp,
     ) -> Result<String, KeyringError> {
         let keys = self.keys();
-        let turn = keys.iter().filter(|key| key.signs((usage, alg), now));
+        let turn = keys.iter().filter(|key| key.signs(kind, now));
         let key = turn.max_by_key(|key| key.sign_from);
         Ok(key.ok_or(KeyringError::NoKey)?.signing.sign(typ, claims)?)
     }
@@ -282,12 +304,16 @@ impl crate::Issuer {
         self.rotate(Some(self.settings().rotate_keys.get().as_secs())).await
     }
 
+    /// Where this site's ring is kept.
+    pub(crate) fn ring_store(&self) -> RingStore<'_> {
+        RingStore { repository: self.repository(), master: self.master() }
+    }
+
     async fn rotate(&self, period: Option<u64>) -> Result<bool, KeyringError> {
         let is_near = |period| self.keyring().is_due(period, self.now());
         // This reads every client, so it is skipped if it cannot change anything.
         let longest = if period.is_none_or(is_near) { self.longest_access().await? } else { 0 };
-        let keys = (self.repository(), self.master());
-        self.keyring().rotate(keys, (period, longest), self.now()).await
+        self.keyring().rotate(self.ring_store(), period, longest, self.now()).await
     }
 
     /// Removes a key at once, because it may have leaked: nothing that it signed is valid any
@@ -296,7 +322,7 @@ impl crate::Issuer {
     /// # Errors
     /// [`KeyringError::UnknownKey`] if there is no such key.
     pub async fn retire_key(&self, kid: &str) -> Result<(), KeyringError> {
-        self.keyring().retire((self.repository(), self.master()), kid, self.now()).await?;
+        self.keyring().retire(self.ring_store(), kid, self.now()).await?;
         // Everything that was verified with it is verified again.
         self.liveness().bump_all();
         Ok(())
@@ -309,19 +335,19 @@ impl crate::Issuer {
     /// [`KeyringError::Sealed`] if neither the present nor the previous master key opens them,
     /// [`KeyringError::Older`] while builds may work with them that know no root.
     pub async fn reseal_keys(&self) -> Result<(), KeyringError> {
-        self.keyring().reseal((self.repository(), self.master()), self.now()).await
+        self.keyring().reseal(self.ring_store(), self.now()).await
     }
 
     /// Signs `claims` by the key of `kind` whose turn it is, which is made if it is the first.
     pub(crate) async fn sign(
         &self,
-        kind: (KeyUse, Algorithm),
+        kind: KeyKind,
         typ: &str,
         claims: &impl Serialize,
     ) -> Result<String, KeyringError> {
         match self.keyring().sign(kind, typ, claims, self.now()) {
             Err(KeyringError::NoKey) => {
-                self.keyring().ensure((self.repository(), self.master()), kind, self.now()).await?;
+                self.keyring().ensure(self.ring_store(), kind, self.now()).await?;
                 self.keyring().sign(kind, typ, claims, self.now())
             }
             signed => signed,

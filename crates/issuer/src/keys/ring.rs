@@ -7,7 +7,7 @@ use castellan_proto::{
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{KINDS, KeyUse, KeyringError, LONGEST, MasterKey, RING, RootKey, SKEW};
+use super::{KINDS, KeyKind, KeyUse, KeyringError, LONGEST, MasterKey, RING, RootKey, SKEW};
 use crate::{
     records::repository::{Repository, Stored, Versioned, Written},
     store::Kind,
@@ -24,6 +24,20 @@ pub(super) struct SealedKey {
     pub(super) sign_from: Timestamp,
     pub(super) sign_until: Option<Timestamp>,
     pub(super) drop_at: Option<Timestamp>,
+}
+
+/// From when a new key is published and signs.
+#[derive(Clone, Copy)]
+pub(super) struct KeyTimes {
+    pub(super) publish_at: Timestamp,
+    pub(super) sign_from: Timestamp,
+}
+
+impl KeyTimes {
+    /// Both from `now`.
+    pub(super) const fn at_once(now: Timestamp) -> Self {
+        Self { publish_at: now, sign_from: now }
+    }
 }
 
 /// The record of the ring.
@@ -60,7 +74,7 @@ pub struct RingKey {
 
 impl Ring {
     /// Whether there is a key of `kind` that signs at `now`.
-    pub(super) fn signs(&self, kind: (KeyUse, Algorithm), now: Timestamp) -> bool {
+    pub(super) fn signs(&self, kind: KeyKind, now: Timestamp) -> bool {
         self.keys.iter().any(|key| {
             key.kind() == kind
                 && key.sign_from <= now
@@ -72,7 +86,7 @@ impl Ring {
 impl Ring {
     /// The kinds that keys are there for, and those that every ring serves, of which no key is to
     /// follow at `now`.
-    pub(super) fn unfollowed(&self, now: Timestamp) -> Vec<(KeyUse, Algorithm)> {
+    pub(super) fn unfollowed(&self, now: Timestamp) -> Vec<KeyKind> {
         let mut kinds = KINDS.to_vec();
         for key in self.keys.iter().filter(|key| key.sign_until.is_none()) {
             if !kinds.contains(&key.kind()) {
@@ -92,10 +106,10 @@ impl Ring {
 }
 
 impl RingKey {
-    /// Whether it signs what is of `usage` and `alg` at `now`.
+    /// Whether it signs what keys of `kind` sign at `now`.
     #[must_use]
-    pub fn signs(&self, (usage, alg): (KeyUse, Algorithm), now: Timestamp) -> bool {
-        (self.usage, self.signing.algorithm()) == (usage, alg)
+    pub fn signs(&self, kind: KeyKind, now: Timestamp) -> bool {
+        self.usage.with(self.signing.algorithm()) == kind
             && self.sign_from <= now
             && self.sign_until.is_none_or(|until| now < until)
     }
@@ -127,7 +141,8 @@ impl Ring {
             return Ok(stored.body);
         }
         let sealer = master.present();
-        let keys = KINDS.into_iter().map(|kind| SealedKey::generate(kind, sealer, (now, now)));
+        let keys =
+            KINDS.into_iter().map(|kind| SealedKey::generate(kind, sealer, KeyTimes::at_once(now)));
         let root = if repository.store().admits_older().await? {
             None // Nor do they know of one.
         } else {
@@ -174,13 +189,13 @@ impl Ring {
     /// Adds a new key of each of `kinds`.
     pub(super) fn add(
         &mut self,
-        kinds: &[(KeyUse, Algorithm)],
+        kinds: &[KeyKind],
         master: &MasterKey,
-        (publish_at, sign_from): (Timestamp, Timestamp),
+        times: KeyTimes,
     ) -> Result<(), KeyringError> {
         let sealer = self.sealer(master)?;
         for kind in kinds {
-            self.keys.push(SealedKey::generate(*kind, &sealer, (publish_at, sign_from))?);
+            self.keys.push(SealedKey::generate(*kind, &sealer, times)?);
         }
         Ok(())
     }
@@ -199,8 +214,8 @@ impl Ring {
 
 impl SealedKey {
     /// The use and algorithm of its signatures.
-    pub(super) const fn kind(&self) -> (KeyUse, Algorithm) {
-        (self.usage, self.alg)
+    pub(super) const fn kind(&self) -> KeyKind {
+        self.usage.with(self.alg)
     }
 
     /// Signs until `turn`. Nothing that it signed lives for more than `longest` seconds.
@@ -212,10 +227,11 @@ impl SealedKey {
 
     /// Generates a new key.
     fn generate(
-        (usage, alg): (KeyUse, Algorithm),
+        KeyKind { usage, alg }: KeyKind,
         sealer: &RootKey,
-        (publish_at, sign_from): (Timestamp, Timestamp),
+        times: KeyTimes,
     ) -> Result<Self, KeyringError> {
+        let KeyTimes { publish_at, sign_from } = times;
         let (key, pkcs8) = SigningKey::generate(alg)?;
         let pkcs8 = Zeroizing::new(pkcs8);
         let kid = key.kid().to_owned();
@@ -282,7 +298,7 @@ mod tests {
         let both = after.clone().after(before.clone());
         assert_eq!(root_of(&ring, &both), wanted);
         // Its first keys go, and the master key that they were sealed under is still the root.
-        ring.add(&KINDS, &both, (NOW, NOW)).unwrap();
+        ring.add(&KINDS, &both, KeyTimes::at_once(NOW)).unwrap();
         ring.keys.drain(..KINDS.len());
         assert_eq!(root_of(&ring, &both), wanted);
         assert_eq!(root_of(&ring, &before), wanted);

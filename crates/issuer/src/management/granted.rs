@@ -65,8 +65,8 @@ impl Issuer {
         client: Option<&str>,
         most: usize,
     ) -> Result<Granted, StoreError> {
-        let (mut families, rest) = self.families_of((owner, client), None, most + 1).await?;
-        let mut consents = self.consents_of((owner, client), most + 1).await?;
+        let (mut families, rest) = self.families_of(owner, client, None, most + 1).await?;
+        let mut consents = self.consents_of(owner, client, most + 1).await?;
         let is_incomplete = rest.is_some() || families.len() > most || consents.len() > most;
         families.truncate(most);
         consents.truncate(most);
@@ -88,13 +88,13 @@ impl Issuer {
             if consent.start < client.created.max(account.created) {
                 continue;
             }
-            let entry = entry(&mut entries, (owner, client_id, client), consent.start);
+            let entry = entry(&mut entries, owner, client_id, client, consent.start);
             entry.scopes.extend(consent.scope.iter().map(ToString::to_string));
             entry.claims.extend(consent.claims.iter().cloned());
         }
         for family in alive {
             let Some(client) = clients.get(&*family.client) else { continue };
-            let entry = entry(&mut entries, (owner, &family.client, client), family.created);
+            let entry = entry(&mut entries, owner, &family.client, client, family.created);
             entry.scopes.extend(family.scope.iter().map(ToString::to_string));
             let beyond = &family.beyond_scopes;
             entry.claims.extend(beyond.id_token.iter().chain(&beyond.userinfo).cloned());
@@ -119,7 +119,7 @@ impl Issuer {
             actor.may_touch(owner, &stored.body)?;
         }
         loop {
-            let consents = self.consents_of((owner, client), STEP).await?;
+            let consents = self.consents_of(owner, client, STEP).await?;
             for (client, _) in &consents {
                 self.withdraw(owner, client).await?;
             }
@@ -129,7 +129,7 @@ impl Issuer {
         }
         let mut after = None;
         loop {
-            let (families, last) = self.families_of((owner, client), after, STEP).await?;
+            let (families, last) = self.families_of(owner, client, after, STEP).await?;
             for family in &families {
                 self.end_family(&family.id).await?;
             }
@@ -158,7 +158,8 @@ impl Issuer {
     /// more (`docs/rules.md` rule 38).
     async fn families_of(
         &self,
-        (owner, client): (&str, Option<&str>),
+        owner: &str,
+        client: Option<&str>,
         mut after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Versioned<Family>>, Option<String>), StoreError> {
@@ -183,7 +184,8 @@ impl Issuer {
     /// What `owner` agreed to for `client`, or for every client, with the clients' ids.
     async fn consents_of(
         &self,
-        (owner, client): (&str, Option<&str>),
+        owner: &str,
+        client: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, Consent)>, StoreError> {
         let now = self.now();
@@ -225,7 +227,9 @@ impl Issuer {
 /// The entry for `client_id`, with a grant made at `at`.
 fn entry<'a>(
     entries: &'a mut BTreeMap<String, GrantedAuthorization>,
-    (owner, client_id, client): (&str, &str, &Client),
+    owner: &str,
+    client_id: &str,
+    client: &Client,
     at: Timestamp,
 ) -> &'a mut GrantedAuthorization {
     let entry = entries.entry(client_id.to_owned()).or_insert_with(|| GrantedAuthorization {

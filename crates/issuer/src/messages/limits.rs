@@ -84,7 +84,8 @@ impl Issuer {
     pub(crate) async fn send_message(
         &self,
         recipient: &Recipient,
-        (content, locale): (Content, Option<&str>),
+        content: Content,
+        locale: Option<&str>,
     ) -> Result<(), SendError> {
         let Some(messenger) = self.messenger_of(recipient.channel) else {
             return Err(SendError::Failed("nothing is configured that sends it".to_owned()));

@@ -74,7 +74,7 @@ impl ClockCheck {
         let before = clock.machine_millis();
         let Some(theirs) = store.clock().await? else { return Ok(None) };
         let (machine, when) = (clock.machine_millis(), Instant::now());
-        let ahead = least_ahead((before, machine), theirs);
+        let ahead = least_ahead(before, machine, theirs);
         self.set(Measure::Compared { machine, ahead, when });
         Ok(Some(ahead))
     }
@@ -137,7 +137,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// By how much what was read between `before` and `after` is wrong at least, if it is `theirs`.
-fn least_ahead((before, after): (u64, u64), theirs: u64) -> i64 {
+fn least_ahead(before: u64, after: u64, theirs: u64) -> i64 {
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let (before, after, theirs) = (signed(before), signed(after), signed(theirs));
     if theirs < before { before - theirs } else { (after - theirs).min(0) }
@@ -151,9 +151,9 @@ mod tests {
 
     #[test]
     fn a_slow_answer_is_no_wrong_clock() {
-        assert_eq!(least_ahead((1_000, 9_000), 5_000), 0);
-        assert_eq!(least_ahead((5_000, 5_010), 3_000), 2_000);
-        assert_eq!(least_ahead((5_000, 5_010), 7_010), -2_000);
+        assert_eq!(least_ahead(1_000, 9_000, 5_000), 0);
+        assert_eq!(least_ahead(5_000, 5_010, 3_000), 2_000);
+        assert_eq!(least_ahead(5_000, 5_010, 7_010), -2_000);
     }
 
     #[test]

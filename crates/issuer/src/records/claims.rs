@@ -42,7 +42,8 @@ pub(crate) fn opening_scope(claim: &str) -> Option<&'static str> {
 /// The claims of `account` for which `opens`, called with name and scope, is true (OIDC Core §5.4).
 /// Unknown values are left out (§5.3.2), and so are the roles if they were not looked up.
 pub(crate) fn claims_of(
-    (id, account): (&str, &Account),
+    id: &str,
+    account: &Account,
     roles: Option<&[RoleScopes]>,
     opens: impl Fn(&str, &str) -> bool,
 ) -> Value {

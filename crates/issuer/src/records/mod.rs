@@ -68,7 +68,7 @@ pub use role::Role;
 pub use scope_text::{ScopeText, ScopeWords};
 pub use session::{Amr, Session, account_prefix, acr, sid_name};
 pub use token_introspector::{TokenIntrospector, TrustedKey, Verification, is_sealed};
-pub use token_profile::{AppDialect, TokenProfile};
+pub use token_profile::{AppDialect, DocumentRules, TokenProfile};
 
 /// Whether a number need not be written.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out a reference")]

@@ -70,7 +70,9 @@ pub(super) fn orders(id: &str, account: &Account) -> Vec<String> {
 /// with this body.
 pub(crate) fn with_orders(
     unique: &[String],
-    (kind, id, body): (Kind, &str, &[u8]),
+    kind: Kind,
+    id: &str,
+    body: &[u8],
     keeps_orders: bool,
 ) -> Vec<String> {
     let mut names: Vec<String> = unique.iter().filter(|name| !is_ordering(name)).cloned().collect();
@@ -138,11 +140,11 @@ mod tests {
     fn names_of_orders_are_those_of_the_data_source() {
         let account = account("ann", 1, 1);
         let body = serde_json::to_vec(&account).unwrap();
-        let of = (Kind::Account, "a", &*body);
-        let with = with_orders(&["ann".to_owned()], of, true);
+        let kind = Kind::Account;
+        let with = with_orders(&["ann".to_owned()], kind, "a", &body, true);
         assert_eq!(with.len(), 4);
-        assert_eq!(with_orders(&with, of, true), with);
-        assert_eq!(with_orders(&with, of, false), ["ann"]);
-        assert_eq!(with_orders(&with, (Kind::Bucket, "a", &body), true), ["ann"]);
+        assert_eq!(with_orders(&with, kind, "a", &body, true), with);
+        assert_eq!(with_orders(&with, kind, "a", &body, false), ["ann"]);
+        assert_eq!(with_orders(&with, Kind::Bucket, "a", &body, true), ["ann"]);
     }
 }

@@ -3,10 +3,10 @@
 //! Everything that differs between contracts is asked here, by the name of the difference, so that no
 //! other module needs to know which contracts there are.
 
-use castellan_proto::scope::Scopes;
+use castellan_proto::scope::{Scope, Scopes};
 use serde::{Deserialize, Serialize};
 
-use super::TokenFormat;
+use super::{GrantName, TokenFormat};
 
 /// The contract that an app's tokens follow. It is set where the app's document is read, and stored
 /// in the members that `StoredProfile` has.
@@ -39,6 +39,35 @@ struct StoredProfile {
     aidbox: bool,
     #[serde(default)]
     dialect: Option<AppDialect>,
+}
+
+/// What a contract asks of the `Client` documents of its apps, beyond what every document is asked. An
+/// app of such a contract says whether it is public or confidential; a public one always asks for
+/// consent, and has redirect URIs of other schemes than `http`; a confidential one always shows its
+/// secret, and has redirect URIs of `https`.
+#[derive(Debug)]
+pub struct DocumentRules {
+    /// Where its apps get their tokens. Refusals call the apps by it.
+    pub address: &'static str,
+    /// The only grant that they have, with or without refresh tokens.
+    pub grant: GrantName,
+    /// The only scopes that they can have.
+    pub scopes: &'static [&'static str],
+}
+
+/// `docs/contracts/decidim.md` §8.1.
+static DECIDIM: DocumentRules = DocumentRules {
+    address: "/oauth",
+    grant: GrantName::AUTHORIZATION_CODE,
+    scopes: &["profile", "user", "api:read", "api:write"],
+};
+
+impl DocumentRules {
+    /// Whether an app can have `scope`.
+    #[must_use]
+    pub fn has_scope(&self, scope: &Scope) -> bool {
+        matches!(scope, Scope::Named(name) if self.scopes.contains(&&**name))
+    }
 }
 
 impl From<StoredProfile> for TokenProfile {
@@ -74,6 +103,15 @@ impl TokenProfile {
         }
     }
 
+    /// What its contract asks of its document.
+    #[must_use]
+    pub fn document_rules(self) -> Option<&'static DocumentRules> {
+        match self {
+            Self::Decidim => Some(&DECIDIM),
+            Self::Standard | Self::Aidbox => None,
+        }
+    }
+
     /// How its document spells the authorization code grant.
     #[must_use]
     pub const fn code_grant_name(self) -> &'static str {
@@ -98,7 +136,13 @@ impl TokenProfile {
     pub fn format_by_scope(self, scope: &Scopes) -> Option<TokenFormat> {
         let read = || scope.has_name("user") || scope.has_name("api:read");
         let format = || if read() { TokenFormat::Jwt } else { TokenFormat::Opaque };
-        (self == Self::Decidim).then(format)
+        self.has_format_by_scope().then(format)
+    }
+
+    /// Whether the format of its access tokens follows from their scopes, and from no setting.
+    #[must_use]
+    pub fn has_format_by_scope(self) -> bool {
+        self == Self::Decidim
     }
 
     /// A refresh token without a lifetime in the document does not expire, unless the server has a

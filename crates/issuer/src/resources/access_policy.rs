@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Facts, Problem, Resource,
+    Facts, Problem, ReadDocument, Resource,
     version::{fresh_incarnation, incarnation},
 };
 use crate::{
@@ -145,7 +145,7 @@ impl Resource for AccessPolicyDocument {
         self,
         issuer: &Issuer,
         before: Option<&AccessPolicy>,
-    ) -> Result<(AccessPolicy, bool), Problem> {
+    ) -> Result<ReadDocument<AccessPolicy>, Problem> {
         if before.is_none() {
             let repository = issuer.repository();
             let kind = Kind::AccessPolicy;
@@ -164,7 +164,7 @@ impl Resource for AccessPolicyDocument {
             created: before.map_or(issuer.now(), |before| before.created),
             modified: issuer.now(),
         };
-        Ok((policy, false))
+        Ok(ReadDocument::without_secret(policy))
     }
 }
 

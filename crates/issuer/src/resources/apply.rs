@@ -6,11 +6,12 @@ use castellan_proto::{is_identifier, strict_json};
 use serde_json::Value;
 
 use super::{
-    Described, Past, Patch, Precondition, Problem, Resource, ResourceKind, Roster, UserDocument,
-    Version,
+    Described, Past, Patch, Precondition, Problem, ReadDocument, Resource, ResourceKind, Roster,
+    UserDocument, Version,
     kind::{described, version_of},
     reference::as_native,
     unique_names::Names,
+    write_options::{Mode, WriteOptions},
 };
 use crate::{
     Issuer,
@@ -107,15 +108,6 @@ impl Applied {
     }
 }
 
-/// Whether to write, or only to say what would be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Write.
-    Write,
-    /// Say what would be written.
-    DryRun,
-}
-
 impl Issuer {
     /// Creates or updates what `document` describes.
     ///
@@ -136,9 +128,10 @@ impl Issuer {
         preconditions: &[Precondition],
     ) -> Result<Applied, ApplyError> {
         let (kind, id, members) = open(self.resources(), document)?;
-        let applied = kind.any().apply(self, &id, members, (mode, preconditions)).await?;
+        let applied =
+            kind.any().apply(self, &id, members, WriteOptions { mode, preconditions }).await?;
         if mode == Mode::Write {
-            self.audit_write((kind, &id), &applied);
+            self.audit_write(kind, &id, &applied);
         }
         Ok(applied)
     }
@@ -149,20 +142,21 @@ impl Issuer {
     /// [`ApplyError`] saying what is wrong with the change.
     pub async fn patch(
         &self,
-        (kind, id): (ResourceKind, &str),
+        kind: ResourceKind,
+        id: &str,
         patch: &Patch,
         preconditions: &[Precondition],
     ) -> Result<Option<Applied>, ApplyError> {
         let applied = kind.any().patch(self, id, patch, preconditions).await?;
         if let Some(applied) = &applied {
-            self.audit_write((kind, id), applied);
+            self.audit_write(kind, id, applied);
         }
         Ok(applied)
     }
 
     /// Records what became of a document: the names of the members that are others now, and none of
     /// what they hold.
-    pub(crate) fn audit_write(&self, (kind, id): (ResourceKind, &str), applied: &Applied) {
+    pub(crate) fn audit_write(&self, kind: ResourceKind, id: &str, applied: &Applied) {
         // The end of a session records itself, whatever ended it.
         if !applied.changed() || kind == ResourceKind::SESSION {
             return;
@@ -191,8 +185,7 @@ impl Issuer {
         &self,
         id: &str,
         members: Value,
-        mode: Mode,
-        preconditions: &[Precondition],
+        WriteOptions { mode, preconditions }: WriteOptions<'_>,
     ) -> Result<Applied, ApplyError> {
         if let Some(why) = R::READ_ONLY {
             return Err(ApplyError::Kind(why.to_owned()));
@@ -206,7 +199,7 @@ impl Issuer {
         check(&resource, preconditions, earlier.as_ref())?;
         let reader = if mode == Mode::DryRun { &self.checking() } else { self };
         let wanted = document.read(reader, stored.as_ref().map(|stored| &stored.body)).await;
-        let (record, secret_changed) =
+        let ReadDocument { record, secret_changed } =
             wanted.map_err(|problem| ApplyError::of(&resource, problem))?;
         let mut applied = Applied {
             resource: resource.clone(),
@@ -246,7 +239,7 @@ impl Issuer {
                 applied.version = Some(version.clone());
                 if R::HAS_HISTORY {
                     let now = Described { document: applied.after.clone(), version };
-                    self.remember((R::NAME, id), Past::of_write(earlier.as_ref(), &now)).await?;
+                    self.remember(R::NAME, id, Past::of_write(earlier.as_ref(), &now)).await?;
                 }
                 Ok(applied)
             }
@@ -286,7 +279,8 @@ impl Issuer {
             }
             // What was changed is what is written over, and nothing that came in between.
             let seen = [Precondition::Versions(vec![present.version.id()])];
-            match R::write(self, id, Value::Object(members), (Mode::Write, &seen)).await {
+            let options = WriteOptions::write_if(&seen);
+            match R::write(self, id, Value::Object(members), options).await {
                 // The next round says whether the caller's own preconditions hold.
                 Err(ApplyError::Precondition(_)) => {}
                 other => return other.map(Some),
@@ -328,7 +322,7 @@ impl Issuer {
                 if R::HAS_HISTORY {
                     let mut past = Past::of_write(None, &present);
                     past.push(Past::deletion(&present.version, now));
-                    self.remember((R::NAME, id), past).await?;
+                    self.remember(R::NAME, id, past).await?;
                 }
                 return Ok(Some(present));
             }
@@ -338,11 +332,11 @@ impl Issuer {
 
     /// Sees to it that keys are there for what `record` is to get, and stay for as long as that lives.
     async fn ready_keys_for<R: Resource>(&self, record: &R::Record) -> Result<(), KeyringError> {
-        let (keys, now) = ((self.repository(), self.master()), self.now());
+        let (store, now) = (self.ring_store(), self.now());
         for kind in R::signed_for(record) {
-            self.keyring().ensure(keys, kind, now).await?;
+            self.keyring().ensure(store, kind, now).await?;
         }
-        self.keyring().keep_for(keys, R::longest_access(record), now).await
+        self.keyring().keep_for(store, R::longest_access(record), now).await
     }
 }
 
@@ -362,11 +356,11 @@ pub(crate) async fn planned(
     let resource = format!("{}/{id}", UserDocument::NAME);
     let document: UserDocument = strict_json::parse(Value::Object(members))
         .map_err(|problem| ApplyError::Invalid { resource: resource.clone(), problem })?;
-    let (account, _) = document
+    let read = document
         .read(issuer, before)
         .await
         .map_err(|problem| ApplyError::of(&resource, problem))?;
-    Ok(account)
+    Ok(read.record)
 }
 
 /// Refuses what a precondition does not hold for.

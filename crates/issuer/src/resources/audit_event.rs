@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Applied, ApplyError, Choice, Described, Facts, How, Mode, Parameter, Precondition, Problem,
-    Resource, Version,
+    Applied, ApplyError, Choice, Described, Facts, How, Parameter, Precondition, Problem,
+    ReadDocument, Resource, Version, WriteOptions,
     search::{Cause, ListError, Listed, Listing, Place, Sort},
 };
 use crate::{
@@ -49,7 +49,11 @@ impl Resource for AuditEventDocument {
         Parameter { name: "decision", paths: &["decision"], how: How::Exact },
     ];
 
-    async fn read(self, _: &Issuer, _: Option<&AuditBlock>) -> Result<(AuditBlock, bool), Problem> {
+    async fn read(
+        self,
+        _: &Issuer,
+        _: Option<&AuditBlock>,
+    ) -> Result<ReadDocument<AuditBlock>, Problem> {
         Err(Problem::Text(READ_ONLY.to_owned()))
     }
 
@@ -72,7 +76,7 @@ impl Resource for AuditEventDocument {
         _: &Issuer,
         _: &str,
         _: Value,
-        _: (Mode, &[Precondition]),
+        _: WriteOptions<'_>,
     ) -> Result<Applied, ApplyError> {
         Err(ApplyError::Kind(READ_ONLY.to_owned()))
     }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Facts, Problem, Resource,
+    Facts, Problem, ReadDocument, Resource,
     version::{fresh_incarnation, incarnation},
 };
 use crate::{Issuer, records::AuthConfig, secrets::policy::has_invisible};
@@ -86,7 +86,7 @@ impl Resource for AuthConfigDocument {
         self,
         issuer: &Issuer,
         before: Option<&AuthConfig>,
-    ) -> Result<(AuthConfig, bool), Problem> {
+    ) -> Result<ReadDocument<AuthConfig>, Problem> {
         if self.two_factor.is_some() {
             let text = "twoFactor has no effect: who has set up a second factor is asked for it, and \
                         apps show the title of the site; remove it";
@@ -135,7 +135,7 @@ impl Resource for AuthConfigDocument {
             created: before.map_or(now, |before| before.created),
             modified: now,
         };
-        Ok((record, false))
+        Ok(ReadDocument::without_secret(record))
     }
 }
 

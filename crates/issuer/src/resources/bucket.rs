@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Choice, Facts, How, Parameter, Problem, Resource,
+    Choice, Facts, How, Parameter, Problem, ReadDocument, Resource,
     version::{fresh_incarnation, incarnation},
 };
 use crate::{
@@ -78,7 +78,7 @@ impl Resource for BucketDocument {
         self,
         issuer: &Issuer,
         before: Option<&Bucket>,
-    ) -> Result<(Bucket, bool), Problem> {
+    ) -> Result<ReadDocument<Bucket>, Problem> {
         for (name, text) in [("subject", &self.subject), ("purpose", &self.purpose)] {
             let length = text.chars().count();
             if text.trim().is_empty() || length > LONGEST || has_invisible(text) {
@@ -100,6 +100,6 @@ impl Resource for BucketDocument {
             modified: issuer.now(),
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
-        Ok((bucket, false))
+        Ok(ReadDocument::without_secret(bucket))
     }
 }

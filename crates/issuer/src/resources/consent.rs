@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Choice, Facts, How, Parameter, Problem, Resource};
+use super::{Choice, Facts, How, Parameter, Problem, ReadDocument, Resource};
 use crate::{
     Issuer,
     records::{Consent, consent_id},
@@ -28,7 +28,7 @@ impl Resource for ConsentDocument {
     ];
     const SEARCH: &'static [&'static str] = &["user", "client"];
 
-    async fn read(self, _: &Issuer, _: Option<&Consent>) -> Result<(Consent, bool), Problem> {
+    async fn read(self, _: &Issuer, _: Option<&Consent>) -> Result<ReadDocument<Consent>, Problem> {
         Err(Problem::Text(READ_ONLY.to_owned()))
     }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Facts, How, Parameter, Problem, Resource,
+    Facts, How, Parameter, Problem, ReadDocument, Resource,
     previous_secret::AskedPrevious,
     version::{fresh_incarnation, incarnation},
 };
@@ -98,7 +98,7 @@ impl Resource for ApiCredentialDocument {
         self,
         issuer: &Issuer,
         before: Option<&ApiCredential>,
-    ) -> Result<(ApiCredential, bool), Problem> {
+    ) -> Result<ReadDocument<ApiCredential>, Problem> {
         if self.name.trim().is_empty() || self.name.len() > 256 {
             return Err(Problem::Text("name must have 1 to 256 characters".to_owned()));
         }
@@ -144,7 +144,7 @@ impl Resource for ApiCredentialDocument {
             // unless the document says until when that stays valid.
             record.generation = record.generation.saturating_add(1);
         }
-        Ok((record, changed))
+        Ok(ReadDocument { record, secret_changed: changed })
     }
 }
 
@@ -220,7 +220,7 @@ impl Resource for AuthKeyDocument {
         self,
         issuer: &Issuer,
         before: Option<&AuthKey>,
-    ) -> Result<(AuthKey, bool), Problem> {
+    ) -> Result<ReadDocument<AuthKey>, Problem> {
         if self.scopes.is_empty() {
             return Err(Problem::Text("scopes must contain at least one scope".to_owned()));
         }
@@ -247,7 +247,7 @@ impl Resource for AuthKeyDocument {
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
         record.set_secrets(secrets);
-        Ok((record, changed))
+        Ok(ReadDocument { record, secret_changed: changed })
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ApplyError, Described, Facts, How, Parameter, Precondition, Problem, Resource,
+    ApplyError, Described, Facts, How, Parameter, Precondition, Problem, ReadDocument, Resource,
     apply::check,
     kind::described,
     version::{fresh_incarnation, incarnation},
@@ -71,7 +71,11 @@ impl Resource for GroupDocument {
         incarnation(group.incarnation, group.created)
     }
 
-    async fn read(self, issuer: &Issuer, before: Option<&Group>) -> Result<(Group, bool), Problem> {
+    async fn read(
+        self,
+        issuer: &Issuer,
+        before: Option<&Group>,
+    ) -> Result<ReadDocument<Group>, Problem> {
         let group = Group {
             display_name: self.display_name,
             external_id: self.external_id,
@@ -80,7 +84,7 @@ impl Resource for GroupDocument {
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
         check_texts(&group).map_err(Problem::Text)?;
-        Ok((group, false))
+        Ok(ReadDocument::without_secret(group))
     }
 
     /// A group that an account names exists, whether or not it has a record.

@@ -143,7 +143,8 @@ impl Issuer {
     /// [`StoreError`] if the store fails; then the version may be missing.
     pub(super) async fn remember(
         &self,
-        (kind, id): (&str, &str),
+        kind: &str,
+        id: &str,
         past: Vec<Past>,
     ) -> Result<(), StoreError> {
         let keep = |history: Option<History>| {

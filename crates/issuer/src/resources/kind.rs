@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
-    Applied, ApplyError, Mode, Patch, Precondition, Resource, Version,
+    Applied, ApplyError, Patch, Precondition, Resource, Version, WriteOptions,
     listing::{FilterAttribute, ListError, Listed, Listing, Sort},
     parameter::{Choice, Parameter},
 };
@@ -47,7 +47,7 @@ pub(crate) trait AnyResource: Send + Sync {
         issuer: &Issuer,
         id: &str,
         members: Value,
-        (mode, preconditions): (Mode, &[Precondition]),
+        options: WriteOptions<'_>,
     ) -> Result<Applied, ApplyError>;
 
     async fn patch(
@@ -171,9 +171,9 @@ impl<R: Resource> AnyResource for Entry<R> {
         issuer: &Issuer,
         id: &str,
         members: Value,
-        (mode, preconditions): (Mode, &[Precondition]),
+        options: WriteOptions<'_>,
     ) -> Result<Applied, ApplyError> {
-        R::write(issuer, id, members, (mode, preconditions)).await
+        R::write(issuer, id, members, options).await
     }
 
     async fn patch(

@@ -50,7 +50,7 @@ impl Issuer {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Versioned<Account>>, StoreError> {
-        let mut members = self.accounts_listed((ListingName::Group, group), after, limit).await?;
+        let mut members = self.accounts_listed(ListingName::Group, group, after, limit).await?;
         members.retain(|member| member.body.groups.iter().any(|one| one == group));
         Ok(members)
     }
@@ -61,24 +61,25 @@ impl Issuer {
     /// [`StoreError`] if the store fails.
     pub(crate) async fn accounts_listed(
         &self,
-        (name, value): (ListingName, &str),
+        name: ListingName,
+        value: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Versioned<Account>>, StoreError> {
-        self.listed_by(Kind::Account, (name, value), after, limit).await
+        self.listed_by(name, value, after, limit).await
     }
 
-    /// The records of `kind` with the listing name for `value`, in the order of their ids.
+    /// The records of a kind with the listing name for `value`, in the order of their ids.
     pub(crate) async fn listed_by<T: crate::Stored>(
         &self,
-        kind: Kind,
-        (name, value): (ListingName, &str),
+        name: ListingName,
+        value: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Versioned<T>>, StoreError> {
         let query = NameQuery {
             site: self.repository().site().clone(),
-            kind,
+            kind: T::KIND,
             end: NameEnd::Start,
             part: name.prefix(value),
             after: after.map(|id| name.of(value, id)),
@@ -97,7 +98,8 @@ impl Issuer {
     pub(crate) async fn regroup<E: From<StoreError> + Send>(
         &self,
         id: &str,
-        (group, joins): (&str, bool),
+        group: &str,
+        joins: bool,
         check: impl Fn(&Account, &Account) -> Result<(), E> + Send + Sync,
     ) -> Result<Option<bool>, E> {
         let now = self.now();
@@ -136,7 +138,7 @@ impl Issuer {
             let Some(last) = step.last() else { return Ok(()) };
             after = Some(last.id.clone());
             for member in &step {
-                self.regroup::<StoreError>(&member.id, (group, false), |_, _| Ok(())).await?;
+                self.regroup::<StoreError>(&member.id, group, false, |_, _| Ok(())).await?;
             }
             left += step.len();
             if left >= MOST_LEAVING {

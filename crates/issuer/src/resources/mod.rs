@@ -40,6 +40,7 @@ mod user_links;
 mod user_password;
 mod user_values;
 mod version;
+mod write_options;
 
 use std::sync::Arc;
 
@@ -53,7 +54,7 @@ use crate::{
 
 pub use access_policy::AccessPolicyDocument;
 pub(crate) use apply::planned;
-pub use apply::{Applied, ApplyError, Mode};
+pub use apply::{Applied, ApplyError};
 pub use audit_event::AuditEventDocument;
 pub use auth_config::AuthConfigDocument;
 pub use bucket::BucketDocument;
@@ -74,7 +75,7 @@ pub(crate) use kind::{described, version_of};
 pub use parameter::{Choice, Condition, How, Parameter};
 pub use patch::Patch;
 pub use plan::Plan;
-pub use resource::{Facts, Problem, Resource};
+pub use resource::{Facts, Problem, ReadDocument, Resource};
 pub use role::RoleDocument;
 pub use scope::ScopeDocument;
 pub use session::SessionDocument;
@@ -82,6 +83,7 @@ pub use token_introspector::TokenIntrospectorDocument;
 pub use user::UserDocument;
 pub(crate) use version::fresh_incarnation;
 pub use version::{Precondition, Version};
+pub use write_options::{Mode, WriteOptions};
 
 /// Every kind of resource that Castellan has, in the order in which people are told of them.
 pub const ROSTER: &[ResourceKind] = &[

@@ -69,10 +69,7 @@ impl Condition {
     ///
     /// # Errors
     /// What is wrong with it, naming the parameter.
-    pub(crate) fn read(
-        (name, paths, how): (&str, &[&str], How),
-        text: &str,
-    ) -> Result<Self, String> {
+    pub(crate) fn read(name: &str, paths: &[&str], how: How, text: &str) -> Result<Self, String> {
         let values = split(text);
         if values.iter().any(String::is_empty) {
             return Err(format!("{name}: a value is missing"));
@@ -265,7 +262,7 @@ mod tests {
     use super::*;
 
     fn is_found(document: &Value, paths: &[&str], how: How, text: &str) -> bool {
-        Condition::read(("p", paths, how), text).unwrap().admits(document)
+        Condition::read("p", paths, how, text).unwrap().admits(document)
     }
 
     #[test]
@@ -331,9 +328,9 @@ mod tests {
             assert_eq!(is_found(&document, &["recorded"], How::Date, text), found, "{text}");
         }
         for bad in ["yesterday", "ap2027", "27", "2027-01-15T08:00:00+01:00", "ge", "2027,x"] {
-            assert!(Condition::read(("p", &["recorded"], How::Date), bad).is_err(), "{bad}");
+            assert!(Condition::read("p", &["recorded"], How::Date, bad).is_err(), "{bad}");
         }
-        let date = |text| Condition::read(("p", &["recorded"], How::Date), text).unwrap().times();
+        let date = |text| Condition::read("p", &["recorded"], How::Date, text).unwrap().times();
         assert_eq!(date("lt1970-01-02"), (Timestamp(0), Timestamp(86_400)));
         assert_eq!(date("gt1970-01-01"), (Timestamp(86_400), Timestamp(u64::MAX)));
         assert_eq!(date("1970,1971"), (Timestamp(0), Timestamp(u64::MAX)));
@@ -344,7 +341,7 @@ mod tests {
         assert_eq!(split("a,b"), ["a", "b"]);
         assert_eq!(split(r"a\,b,c\\"), ["a,b", r"c\"]);
         for (how, text) in [(How::Token, ""), (How::Token, "a,,b"), (How::Boolean, "yes")] {
-            assert!(Condition::read(("p", &["a"], how), text).is_err(), "{text:?}");
+            assert!(Condition::read("p", &["a"], how, text).is_err(), "{text:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::{Applied, ApplyError, Mode, apply::open};
+use super::{Applied, ApplyError, WriteOptions, apply::open};
 use crate::{
     Issuer,
     store::{Kind, StoreError},
@@ -27,13 +27,14 @@ impl Issuer {
     /// [`ApplyError`] saying what is wrong with it; the plan is as it was.
     pub async fn check(&self, document: Value, plan: &mut Plan) -> Result<Applied, ApplyError> {
         let (kind, id, members) = open(self.resources(), document)?;
-        let applied = kind.any().apply(self, &id, members, (Mode::DryRun, &[])).await?;
+        let options = WriteOptions::check_if(&[]);
+        let applied = kind.any().apply(self, &id, members, options).await?;
         let (record, record_id) = kind.record_id(&id);
         for name in &applied.names.gained {
             let owner = match plan.taken.get(&(record, name.clone())) {
                 Some(owner) => Some(Some(owner.clone())),
                 None if plan.freed.contains(&(record, name.clone())) => None,
-                None => self.is_others((record, &record_id), name).await?.then_some(None),
+                None => self.is_others(record, &record_id, name).await?.then_some(None),
             };
             if let Some(owner) = owner {
                 let (resource, name) = (applied.resource, name.clone());
@@ -50,7 +51,7 @@ impl Issuer {
     }
 
     /// Whether `name` belongs to another record than the one of this kind and id.
-    async fn is_others(&self, (kind, id): (Kind, &str), name: &str) -> Result<bool, StoreError> {
+    async fn is_others(&self, kind: Kind, id: &str, name: &str) -> Result<bool, StoreError> {
         let repository = self.repository();
         let found = repository.store().find(repository.site(), kind, name, self.now()).await?;
         Ok(found.is_some_and(|record| record.key.id != id))

@@ -2,21 +2,38 @@
 
 use std::future::Future;
 
-use castellan_proto::{Timestamp, jose::Algorithm};
+use castellan_proto::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Applied, ApplyError, Described, Mode, Precondition,
+    Applied, ApplyError, Described, Precondition, WriteOptions,
     listing::{FilterAttribute, ListError, Listed, Listing, Sort},
     parameter::{Choice, Parameter},
 };
 use crate::{
-    Issuer, keys::KeyUse, records::repository::Stored, secrets::hashing::Busy, store::StoreError,
+    Issuer, keys::KeyKind, records::repository::Stored, secrets::hashing::Busy, store::StoreError,
 };
 
 /// The stored forms of the passwords and secrets of a record.
 pub type StoredSecrets<R> = fn(&R) -> Vec<String>;
+
+/// What was read from a document.
+#[derive(Clone, Debug)]
+pub struct ReadDocument<R> {
+    /// The record that it asks for.
+    pub record: R,
+    /// Whether it has another password or secret than the record before, which is not shown.
+    pub secret_changed: bool,
+}
+
+impl<R> ReadDocument<R> {
+    /// Of a document with no new password or secret.
+    #[must_use]
+    pub const fn without_secret(record: R) -> Self {
+        Self { record, secret_changed: false }
+    }
+}
 
 /// A kind of resource. The type that implements it is the document as people write it, without
 /// `resourceType` and `id`.
@@ -71,13 +88,12 @@ pub trait Resource: DeserializeOwned + Send + 'static {
     /// Whether its last versions are kept (`_history`).
     const HAS_HISTORY: bool = true;
 
-    /// The record that this document asks for, made over `before`. The flag says whether a secret
-    /// changed.
+    /// The record that this document asks for, made over `before`.
     fn read(
         self,
         issuer: &Issuer,
         before: Option<&Self::Record>,
-    ) -> impl Future<Output = Result<(Self::Record, bool), Problem>> + Send;
+    ) -> impl Future<Output = Result<ReadDocument<Self::Record>, Problem>> + Send;
 
     /// A record as a document, without its secrets.
     fn show(id: &str, record: &Self::Record) -> Value;
@@ -136,9 +152,9 @@ pub trait Resource: DeserializeOwned + Send + 'static {
         issuer: &Issuer,
         id: &str,
         members: Value,
-        (mode, preconditions): (Mode, &[Precondition]),
+        options: WriteOptions<'_>,
     ) -> impl Future<Output = Result<Applied, ApplyError>> + Send {
-        issuer.put::<Self>(id, members, mode, preconditions)
+        issuer.put::<Self>(id, members, options)
     }
 
     /// Deletes it if `preconditions` hold, and returns what it was; `None` if there was none.
@@ -190,7 +206,7 @@ pub trait Resource: DeserializeOwned + Send + 'static {
 
     /// What will be signed for it: keys for that are made before it is written.
     #[must_use]
-    fn signed_for(_: &Self::Record) -> Vec<(KeyUse, Algorithm)> {
+    fn signed_for(_: &Self::Record) -> Vec<KeyKind> {
         Vec::new()
     }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Facts, Problem, Resource,
+    Facts, Problem, ReadDocument, Resource,
     version::{fresh_incarnation, incarnation},
 };
 use crate::{Issuer, records::Role, store::Kind};
@@ -106,7 +106,11 @@ impl Resource for RoleDocument {
         Facts { name: name.to_lowercase(), created: role.created, modified: role.modified }
     }
 
-    async fn read(self, issuer: &Issuer, before: Option<&Role>) -> Result<(Role, bool), Problem> {
+    async fn read(
+        self,
+        issuer: &Issuer,
+        before: Option<&Role>,
+    ) -> Result<ReadDocument<Role>, Problem> {
         let (scope, users) = (self.scope()?, self.users()?);
         let login = logins(&self.login, &issuer.address().site_accesses)?;
         self.check()?;
@@ -132,7 +136,7 @@ impl Resource for RoleDocument {
             created: before.map_or(now, |before| before.created),
             modified: now,
         };
-        Ok((role, false))
+        Ok(ReadDocument::without_secret(role))
     }
 }
 

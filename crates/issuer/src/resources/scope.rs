@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Facts, Problem, Resource,
+    Facts, Problem, ReadDocument, Resource,
     version::{fresh_incarnation, incarnation},
 };
 use crate::{
@@ -89,7 +89,7 @@ impl Resource for ScopeDocument {
         self,
         issuer: &Issuer,
         before: Option<&ScopeText>,
-    ) -> Result<(ScopeText, bool), Problem> {
+    ) -> Result<ReadDocument<ScopeText>, Problem> {
         let scope = Scope::try_from(self.scope).map_err(|why| format!("scope: {why}"))?;
         let words = ScopeWords { title: self.title, description: self.description };
         check("", &words)?;
@@ -132,7 +132,7 @@ impl Resource for ScopeDocument {
         let incarnation = before.map_or_else(fresh_incarnation, |before| before.incarnation);
         let text =
             ScopeText { scope, language, words, languages, incarnation, created, modified: now };
-        Ok((text, false))
+        Ok(ReadDocument::without_secret(text))
     }
 }
 

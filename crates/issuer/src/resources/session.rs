@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Applied, ApplyError, Choice, Described, Facts, How, Mode, Parameter, Precondition, Problem,
-    Resource, Version,
+    ReadDocument, Resource, Version, WriteOptions,
     apply::check,
     kind::version_of,
     search::{Cause, ListError, Listed, Listing, Place, Sort},
@@ -66,7 +66,7 @@ impl Resource for SessionDocument {
         })
     }
 
-    async fn read(self, _: &Issuer, _: Option<&Family>) -> Result<(Family, bool), Problem> {
+    async fn read(self, _: &Issuer, _: Option<&Family>) -> Result<ReadDocument<Family>, Problem> {
         Err(Problem::Text(READ_ONLY.to_owned()))
     }
 
@@ -106,7 +106,7 @@ impl Resource for SessionDocument {
         issuer: &Issuer,
         id: &str,
         members: Value,
-        (mode, preconditions): (Mode, &[Precondition]),
+        WriteOptions { mode, preconditions }: WriteOptions<'_>,
     ) -> Result<Applied, ApplyError> {
         let resource = format!("{}/{id}", Self::NAME);
         let invalid = |problem: &str| ApplyError::Invalid {

@@ -66,7 +66,8 @@ impl Issuer {
     /// [`StoreError`] if the store fails; what was counted may or may not have been added.
     pub async fn add_usage(
         &self,
-        (kind, id): (ResourceKind, &str),
+        kind: ResourceKind,
+        id: &str,
         counts: &BTreeMap<String, u64>,
         since: Timestamp,
     ) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Choice, Facts, How, Parameter, Problem, Resource,
+    Choice, Facts, How, Parameter, Problem, ReadDocument, Resource,
     members::too_many_names,
     personal_details,
     search::{
@@ -180,12 +180,12 @@ impl Resource for UserDocument {
         sort: Option<Sort>,
     ) -> Result<Listed, ListError> {
         if let Some(filter) = &listing.filter {
-            return issuer.people::<Self>(listing, filter, (sort, by_any_address)).await;
+            return issuer.people::<Self>(listing, filter, sort, by_any_address).await;
         }
         // Without names for each order, the index of names still has them in this one.
         let keeps_orders = issuer.repository().store().abilities().keeps_orders;
         if sort == Some(BY_NAME) && listing.skip == 0 && !keeps_orders {
-            return issuer.people::<Self>(listing, &everybody(), (None, by_any_address)).await;
+            return issuer.people::<Self>(listing, &everybody(), None, by_any_address).await;
         }
         issuer.all_people::<Self>(listing, sort).await
     }
@@ -205,7 +205,7 @@ impl Resource for UserDocument {
         mut self,
         issuer: &Issuer,
         before: Option<&Account>,
-    ) -> Result<(Account, bool), Problem> {
+    ) -> Result<ReadDocument<Account>, Problem> {
         self.check_name()?;
         let values = self.take_values();
         let mut account = before.cloned().unwrap_or_default();
@@ -255,7 +255,7 @@ impl Resource for UserDocument {
         if let Some(problem) = too_many_names(issuer, &account) {
             return Err(Problem::Text(problem));
         }
-        Ok((account, changed))
+        Ok(ReadDocument { record: account, secret_changed: changed })
     }
 }
 

@@ -13,7 +13,8 @@ use crate::records::Entry;
 pub(super) fn kept(
     name: &str,
     told: Vec<Entry>,
-    (before, folded): (&[Entry], fn(&str) -> String),
+    before: &[Entry],
+    folded: fn(&str) -> String,
 ) -> Result<Vec<Entry>, String> {
     let mut known: HashMap<String, Vec<&Entry>> = HashMap::new();
     for entry in before {
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn equal_values_are_one_and_stay_verified_unless_the_opposite_is_said() {
         let before = [entry("Ann@x.org", Some("work"), Some(true))];
-        let kept = |told: &[Entry]| kept("emails", told.to_vec(), (&before, login_name));
+        let kept = |told: &[Entry]| kept("emails", told.to_vec(), &before, login_name);
         let work = |value, verified| entry(value, Some("work"), verified);
         for (told, wanted) in [
             (vec![work("ann@X.org", None)], vec![work("ann@X.org", Some(true))]),

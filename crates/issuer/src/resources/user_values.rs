@@ -110,9 +110,11 @@ pub(super) fn write(
     }
     let known = before.map(Account::email_entries).unwrap_or_default();
     let told = emails(values.email, values.emails)?;
-    account.set_emails(kept("emails", told, (&known, login_name))?);
+    account.set_emails(kept("emails", told, &known, login_name)?);
     account.set_groups(distinct(values.groups, |entry| entry.value.clone()));
-    write_effective(account, before, (values.phone_numbers, values.photos, values.addresses))?;
+    let lists =
+        Lists { phones: values.phone_numbers, photos: values.photos, addresses: values.addresses };
+    write_effective(account, before, lists)?;
     let attributes = &mut account.attributes;
     attributes.external_id = values.external_id;
     attributes.display_name = values.display_name;
@@ -170,31 +172,36 @@ fn emails(email: Option<String>, mut emails: Vec<Entry>) -> Result<Vec<Entry>, S
     }
 }
 
-type Lists = (Option<Vec<Entry>>, Option<Vec<Entry>>, Option<Vec<PostalAddress>>);
+/// What a document says as a list that may be said as the effective value, too.
+struct Lists {
+    phones: Option<Vec<Entry>>,
+    photos: Option<Vec<Entry>>,
+    addresses: Option<Vec<PostalAddress>>,
+}
 
 /// What may be given twice, as the effective value and as a list.
 fn write_effective(
     account: &mut Account,
     before: Option<&Account>,
-    (phones, photos, addresses): Lists,
+    Lists { phones, photos, addresses }: Lists,
 ) -> Result<(), String> {
     let value = |entry: &Entry| entry.value.clone();
     // Another value was not verified.
     let with = |entry: Entry, value: String| Entry { value, verified: None, ..entry };
     let known = |list: fn(&Account) -> Vec<Entry>| before.map(list).unwrap_or_default();
     let numbers = known(Account::phone_entries);
-    let kept = |told| kept("phoneNumbers", told, (&numbers, phone_name));
+    let kept = |told| kept("phoneNumbers", told, &numbers, phone_name);
     let is_alone = phones.is_none();
-    let told = (account.details.phone_number.take(), phones.map(kept).transpose()?);
-    let phones = merge(told, &numbers, value, with);
+    let one = account.details.phone_number.take();
+    let phones = merge(one, phones.map(kept).transpose()?, &numbers, value, with);
     let phones = if is_alone { phones.map(kept).transpose()? } else { phones };
     account.set_phones(phones.ok_or_else(|| contradiction("phone_number", "phoneNumbers"))?);
-    let told = (account.details.picture.take(), photos);
-    let photos = merge(told, &known(Account::photo_entries), value, with);
+    let one = account.details.picture.take();
+    let photos = merge(one, photos, &known(Account::photo_entries), value, with);
     account.set_photos(photos.ok_or_else(|| contradiction("picture", "photos"))?);
-    let told = (account.details.address.take(), addresses);
+    let one = account.details.address.take();
     let known = before.map(Account::address_entries).unwrap_or_default();
-    let addresses = merge(told, &known, PostalAddress::claim, PostalAddress::with);
+    let addresses = merge(one, addresses, &known, PostalAddress::claim, PostalAddress::with);
     account.set_addresses(addresses.ok_or_else(|| contradiction("address", "addresses"))?);
     Ok(())
 }
@@ -206,7 +213,8 @@ fn contradiction(one: &str, all: &str) -> String {
 /// All values of an attribute of which a document told the effective one, all, or both. Where they
 /// contradict each other, what is not as it was `before` counts; `None` if that is both.
 fn merge<T: Several + Default, V: PartialEq>(
-    (one, all): (Option<V>, Option<Vec<T>>),
+    one: Option<V>,
+    all: Option<Vec<T>>,
     before: &[T],
     value: impl Fn(&T) -> V,
     with: impl Fn(T, V) -> T,
@@ -360,7 +368,8 @@ mod tests {
             ((one("1"), Some(all(&["2"]))), Some(all(&["2"]))),
             ((one("3"), Some(all(&["4"]))), None),
         ] {
-            assert_eq!(merge(told.clone(), &before, value, with), wanted, "{told:?}");
+            let (one, all) = told.clone();
+            assert_eq!(merge(one, all, &before, value, with), wanted, "{told:?}");
         }
     }
 }

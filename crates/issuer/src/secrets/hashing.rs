@@ -20,9 +20,12 @@ use castellan_proto::Secret;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::secrets::{
-    imported::Imported,
-    policy::{Storable, is_blank},
+use crate::{
+    queue::QueueLength,
+    secrets::{
+        imported::Imported,
+        policy::{Storable, is_blank},
+    },
 };
 
 /// A pool that hashes and checks passwords. Cheap to clone; dropping the last one ends its threads.
@@ -224,8 +227,8 @@ impl Passwords {
 
     /// How many passwords wait to be hashed or checked, and how many may.
     #[must_use]
-    pub fn waiting(&self) -> (usize, usize) {
-        (self.waiting.load(Ordering::Relaxed), WAITING)
+    pub fn queue(&self) -> QueueLength {
+        QueueLength { waiting: self.waiting.load(Ordering::Relaxed), limit: WAITING }
     }
 
     async fn run<T: Send + 'static>(

@@ -92,17 +92,17 @@ impl Imported {
         match *parts {
             ["", "scrypt", params, salt, key] => {
                 let [log_n, r, p] = named(params, ["ln", "r", "p"]).ok_or(Malformed("scrypt"))?;
-                scrypt_of((log_n, r, p), unpadded(salt), unpadded(key))
+                scrypt_of(log_n, r, p, unpadded(salt), unpadded(key))
             }
             ["", "s0", params, salt, key] => {
                 let params = u32::from_str_radix(params, 16).map_err(|_| Malformed("scrypt"))?;
-                let params = (params >> 16, (params >> 8) & 0xff, params & 0xff);
-                scrypt_of(params, padded(salt), padded(key))
+                let (log_n, r, p) = (params >> 16, (params >> 8) & 0xff, params & 0xff);
+                scrypt_of(log_n, r, p, padded(salt), padded(key))
             }
             ["scrypt", n, salt, r, p, key] => {
                 let n = number(n).filter(|n| n.is_power_of_two()).ok_or(Malformed("scrypt"))?;
                 let (r, p) = number(r).zip(number(p)).ok_or(Malformed("scrypt"))?;
-                scrypt_of((n.trailing_zeros(), r, p), text_of(salt), padded(key))
+                scrypt_of(n.trailing_zeros(), r, p, text_of(salt), padded(key))
             }
             ["", name @ ("pbkdf2" | "pbkdf2-sha256" | "pbkdf2-sha512"), params, salt, key] => {
                 let (rounds, length) = match named(params, ["i", "l"]) {
@@ -178,7 +178,9 @@ fn bcrypt(text: &str) -> Result<String, NotImportable> {
 }
 
 fn scrypt_of(
-    (log_n, r, p): (u32, u32, u32),
+    log_n: u32,
+    r: u32,
+    p: u32,
     salt: Option<Vec<u8>>,
     key: Option<Vec<u8>>,
 ) -> Result<Imported, NotImportable> {

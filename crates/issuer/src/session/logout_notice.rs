@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::{
     Issuer,
     keys::{KeyUse, KeyringError},
+    queue::QueueLength,
     records::{Client, Session, repository::Update},
     request::url::with_query,
     session::browser::SignedIn,
@@ -136,14 +137,15 @@ impl Issuer {
             "sid": notification.sid,
             "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
         });
-        self.sign((KeyUse::Logout, notification.alg), "logout+jwt", &claims).await
+        self.sign(KeyUse::Logout.with(notification.alg), "logout+jwt", &claims).await
     }
 
     /// Remembers that the person came to an app that is to be notified of their sign-out, once per
     /// session and app, and returns the name by which the app knows the session.
     pub(crate) async fn remember_app(
         &self,
-        (id, client): (&str, &Client),
+        id: &str,
+        client: &Client,
         person: &SignedIn,
     ) -> Result<Option<String>, RememberError> {
         let is_remembered = person.apps.get(id).is_some_and(|since| client.created <= *since);
@@ -204,9 +206,10 @@ impl Issuer {
 
     /// How many notifications are queued, and how many may be.
     #[must_use]
-    pub fn queued_notifications(&self) -> (usize, usize) {
+    pub fn queued_notifications(&self) -> QueueLength {
         let sender = &self.logout_queue().sender;
-        (sender.max_capacity() - sender.capacity(), sender.max_capacity())
+        let limit = sender.max_capacity();
+        QueueLength { waiting: limit - sender.capacity(), limit }
     }
 
     /// Queues notifications for delivery.

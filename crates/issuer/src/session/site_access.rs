@@ -83,7 +83,8 @@ impl Issuer {
     /// [`StoreError`] if the store fails.
     pub async fn open_session_at(
         &self,
-        (site_access, name): (&str, &str),
+        site_access: &str,
+        name: &str,
         proven: Proven,
         before: Option<&SignedIn>,
     ) -> Result<Opened, StoreError> {

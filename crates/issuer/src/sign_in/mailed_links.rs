@@ -40,7 +40,8 @@ impl Issuer {
     pub(crate) async fn mail_link(
         &self,
         stored: &Versioned<Account>,
-        (does, locale): (LinkUse, Option<&str>),
+        does: LinkUse,
+        locale: Option<&str>,
     ) -> Result<(), MailLinkError> {
         if self.messenger_of(Channel::Mail).is_none() {
             return Err(MailLinkError::NotConfigured);
@@ -69,19 +70,20 @@ impl Issuer {
                 Content::ActivationLink { link, hours: ACTIVATION_SECONDS / 3_600 }
             }
         };
-        Ok(self.send_message(&recipient, (content, locale)).await?)
+        Ok(self.send_message(&recipient, content, locale).await?)
     }
 
     /// The same after the answer, which does not depend on it.
     pub(crate) fn mail_link_later(
         &self,
         stored: Versioned<Account>,
-        (does, locale): (LinkUse, Option<String>),
+        does: LinkUse,
+        locale: Option<String>,
     ) {
         let Some(messenger) = self.messenger_of(Channel::Mail) else { return };
         let issuer = self.clone();
         let work: Later = Box::pin(origin::going_on(async move {
-            if let Err(error) = issuer.mail_link(&stored, (does, locale.as_deref())).await {
+            if let Err(error) = issuer.mail_link(&stored, does, locale.as_deref()).await {
                 tracing::info!(account = stored.id, %error, "no link was sent");
             }
         }));
@@ -98,7 +100,7 @@ impl Issuer {
         // Never taken back: nothing tells a good request from a bad one.
         let _counted = self.guess_from(browser.source)?;
         if let Some(stored) = self.find_account(name).await? {
-            self.mail_link_later(stored, (LinkUse::Reset, None));
+            self.mail_link_later(stored, LinkUse::Reset, None);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod credential;
 pub mod mailed_links;
+pub mod name_and_password;
 pub mod new_password;
 pub mod passkey;
 mod password;

@@ -95,7 +95,7 @@ impl Issuer {
         let found = self.repository().get::<Account>(id, self.now()).await?;
         let stored = found.filter(|stored| stored.body.active).ok_or(ChangeError::Wrong)?;
         let name = login_name(&stored.body.user_name);
-        let guess = self.count_guess((&name, Some(id)), browser).await?;
+        let guess = self.count_guess(&name, Some(id), browser).await?;
         let phc = stored.body.password.clone().filter(|_| !guess.is_refused);
         let matched = self.passwords().compare_evenly(current, phc.as_deref());
         if matched.await.map_err(OAuthError::from)? == Match::No {

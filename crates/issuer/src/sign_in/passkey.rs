@@ -77,7 +77,7 @@ impl Issuer {
     ) -> Result<(String, Value), PasskeyError> {
         let party = self.settings().passkeys.as_ref().ok_or(PasskeyError::NotConfigured)?;
         let challenge = challenge();
-        let options = self.creation_options((party, &challenge), account);
+        let options = self.creation_options(party, &challenge, account);
         let body = Registration { challenge, alias: alias.to_owned() };
         let (purpose, seconds) = (REGISTRATION, PASSKEY_SECONDS);
         let beginning = Beginning { purpose, body: &body, code: None, seconds };
@@ -92,10 +92,11 @@ impl Issuer {
     pub async fn verify_passkey(
         &self,
         account: &Versioned<Account>,
-        (state, response): (&str, &RegistrationResponse),
+        state: &str,
+        response: &RegistrationResponse,
     ) -> Result<Device, PasskeyError> {
         let party = self.settings().passkeys.as_ref().ok_or(PasskeyError::NotConfigured)?;
-        let begun = self.take_verification::<Registration>((account, REGISTRATION), state).await?;
+        let begun = self.take_verification::<Registration>(account, REGISTRATION, state).await?;
         let challenge = URL_SAFE_NO_PAD.decode(begun.challenge).unwrap_or_default();
         let new = ceremony(party, &challenge).register(response).inspect_err(|error| {
             tracing::warn!(account = account.id, %error, "a passkey was not registered");
@@ -147,7 +148,8 @@ impl Issuer {
     /// [`OAuthError`] if that cannot be determined, or not now.
     pub async fn check_passkey(
         &self,
-        (challenge, response): (&str, &str),
+        challenge: &str,
+        response: &str,
         expected: Option<&str>,
         browser: &Browser,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
@@ -170,7 +172,7 @@ impl Issuer {
         };
         origin::aims_at_user(&stored.id);
         // No name that people type has capital letters when it is counted.
-        let guess = self.count_guess((&format!("PASSKEY:{}", stored.id), None), browser).await?;
+        let guess = self.count_guess(&format!("PASSKEY:{}", stored.id), None, browser).await?;
         let challenge = URL_SAFE_NO_PAD.decode(challenge).unwrap_or_default();
         if guess.is_refused || challenge.is_empty() {
             return Ok(None);
@@ -178,7 +180,7 @@ impl Issuer {
         let ceremony = ceremony(party, &challenge);
         let used = self.use_passkey(&stored.id, |account| {
             let stored = Versioned { id: stored.id.clone(), version: 0, body: account.clone() };
-            self.asserted((&ceremony, &response), &stored)
+            self.asserted(&ceremony, &response, &stored)
         });
         let used = used.await?;
         if used.is_some() {
@@ -190,7 +192,8 @@ impl Issuer {
     /// What the passkey of `stored` tells in `response`, and which of its devices that is.
     fn asserted(
         &self,
-        (ceremony, response): (&Ceremony<'_>, &AssertionResponse),
+        ceremony: &Ceremony<'_>,
+        response: &AssertionResponse,
         stored: &Versioned<Account>,
     ) -> Option<(usize, Asserted)> {
         let device_id = Passkey::device_id(&response.id);
@@ -240,7 +243,8 @@ impl Issuer {
 
     fn creation_options(
         &self,
-        (party, challenge): (&RelyingParty, &str),
+        party: &RelyingParty,
+        challenge: &str,
         account: &Versioned<Account>,
     ) -> Value {
         let shown = account.body.attributes.display_name.clone();

@@ -14,6 +14,7 @@ use crate::{
         browser::{Browser, SignedIn},
         site_access::Proven,
     },
+    sign_in::name_and_password::NameAndPassword,
     store::{Notice, StoreError},
     throttle::per_account::GuessFrom,
 };
@@ -62,7 +63,8 @@ impl SignInMethod for Password {
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let name = form.get("username").unwrap_or_default();
         let password = form.secret("password").unwrap_or_else(|| Secret::new(String::new()));
-        let found = issuer.check_password((name, &password), browser).await?;
+        let found =
+            issuer.check_password(NameAndPassword { name, password: &password }, browser).await?;
         Ok(found.filter(|stored| stored.body.active))
     }
 }
@@ -81,7 +83,7 @@ impl Issuer {
     ) -> Result<Option<(Opaque, SignedIn)>, OAuthError> {
         self.may_issue()?;
         let browser = Browser::default();
-        let found = self.check_password_alone((name, password), &browser).await;
+        let found = self.check_password_alone(NameAndPassword { name, password }, &browser).await;
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         let Some(stored) = self.audit_failure(found, "password")? else { return Ok(None) };
         Ok(Some(self.open_session((stored.id, stored.body), &browser).await?))
@@ -106,7 +108,8 @@ impl Issuer {
             Some(_) => GuessFrom::Browser(browser),
             None => GuessFrom::Program(browser.source),
         };
-        let found = as_wrong(self.check_password_alone((name, password), from).await);
+        let found =
+            as_wrong(self.check_password_alone(NameAndPassword { name, password }, from).await);
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         Ok(self.audit_failure(found, "password")?.map(Proven::of))
     }
@@ -119,12 +122,12 @@ impl Issuer {
     /// be changed first, and the others as they say.
     pub(super) async fn check_password(
         &self,
-        (name, password): (&str, &Secret),
+        NameAndPassword { name, password }: NameAndPassword<'_>,
         from: impl Into<GuessFrom<'_>> + Send,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let found = self.find_account(name).await?;
         let account = found.as_ref().map(|stored| &*stored.id);
-        let guess = self.count_guess((&login_name(name), account), from).await?;
+        let guess = self.count_guess(&login_name(name), account, from).await?;
         let phc = found.as_ref().and_then(|stored| stored.body.password.as_deref());
         let phc = phc.filter(|_| !guess.is_refused);
         let matched = self.passwords().compare_evenly(password, phc).await?;

@@ -9,7 +9,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use castellan_proto::{Digest, Secret, Timestamp, jose::HmacKey, random};
+use castellan_proto::{Digest, Timestamp, jose::HmacKey, random};
 use moka::sync::Cache;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
@@ -22,6 +22,7 @@ use crate::{
     error::OAuthError,
     records::{Account, login_name},
     request::source::Source,
+    sign_in::name_and_password::NameAndPassword,
     store::Kind,
     throttle::{
         per_account::GuessFrom,
@@ -79,17 +80,17 @@ impl Default for RightPasswords {
 
 impl RightPasswords {
     /// What stands for `name` and `password` from the place `at`.
-    fn digest(&self, (name, password): (&str, &Secret), at: &str) -> Digest {
-        let password = password.expose();
-        let mut shown =
+    fn digest(&self, shown: NameAndPassword<'_>, at: &str) -> Digest {
+        let (name, password) = (shown.name, shown.password.expose());
+        let mut text =
             Zeroizing::new(Vec::with_capacity(16 + name.len() + at.len() + password.len()));
         // Each but the last is preceded by its length, so that no two of them read alike.
         for part in [name, at] {
-            shown.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            shown.extend_from_slice(part.as_bytes());
+            text.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            text.extend_from_slice(part.as_bytes());
         }
-        shown.extend_from_slice(password.as_bytes());
-        Digest(self.key.code(&shown))
+        text.extend_from_slice(password.as_bytes());
+        Digest(self.key.code(&text))
     }
 
     /// What is counted at `name` from the place `at`.
@@ -110,14 +111,14 @@ impl Issuer {
     /// known.
     pub async fn person_of_request(
         &self,
-        (name, password): (&str, &Secret),
+        typed: NameAndPassword<'_>,
         source: Option<Source>,
     ) -> Result<Option<Arc<ProvenPerson>>, OAuthError> {
         let passwords = self.right_passwords();
         let at = source.map(|source| source.network().text()).unwrap_or_default();
-        let bucket = passwords.bucket(name, &at, self.now());
+        let bucket = passwords.bucket(typed.name, &at, self.now());
         bucket.take(WRONG, self.now()).map_err(OAuthError::Throttled)?;
-        let shown = passwords.digest((name, password), &at);
+        let shown = passwords.digest(typed, &at);
         if let Some(person) = passwords.right.get(self, &shown) {
             bucket.give_back();
             return Ok(Some(person));
@@ -129,10 +130,8 @@ impl Issuer {
             bucket.give_back();
         }
         let check = check.into_value();
-        let checked = check
-            .get_or_try_init(|| self.check_and_remember((name, password), source, shown))
-            .await
-            .cloned();
+        let checked =
+            check.get_or_try_init(|| self.check_and_remember(typed, source, shown)).await.cloned();
         passwords.checks.invalidate(&shown);
         // What was not checked because there were too many stays counted: otherwise what is
         // remembered could be guessed at without end. So does a password that is not enough, as it is
@@ -149,11 +148,11 @@ impl Issuer {
 
     async fn check_and_remember(
         &self,
-        (name, password): (&str, &Secret),
+        typed: NameAndPassword<'_>,
         source: Option<Source>,
         shown: Digest,
     ) -> Result<Option<Arc<ProvenPerson>>, OAuthError> {
-        let found = self.check_password_alone((name, password), GuessFrom::Program(source)).await;
+        let found = self.check_password_alone(typed, GuessFrom::Program(source)).await;
         let found = as_wrong(found);
         let found = found.map(|found| found.filter(|stored| stored.body.active));
         let Some(found) = self.audit_failure(found, "password")? else { return Ok(None) };

@@ -129,7 +129,8 @@ impl Issuer {
     /// [`VerificationError::Unknown`] if there is none, or after [`MOST_ATTEMPTS`].
     pub async fn attempt_verification<T: DeserializeOwned>(
         &self,
-        (account, purpose): (&Versioned<Account>, Purpose),
+        account: &Versioned<Account>,
+        purpose: Purpose,
         state: &str,
     ) -> Result<Attempt<T>, VerificationError> {
         let state = read_state(state)?;
@@ -155,7 +156,8 @@ impl Issuer {
     /// [`VerificationError::Unknown`] if there is none, or it was used.
     pub async fn take_verification<T: DeserializeOwned>(
         &self,
-        (account, purpose): (&Versioned<Account>, Purpose),
+        account: &Versioned<Account>,
+        purpose: Purpose,
         state: &str,
     ) -> Result<T, VerificationError> {
         let id = id_of(&account.id, &read_state(state)?);

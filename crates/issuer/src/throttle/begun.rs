@@ -21,7 +21,8 @@ impl Issuer {
         &self,
         id: &str,
         body: &T,
-        (source, now): (Option<Source>, Timestamp),
+        source: Option<Source>,
+        now: Timestamp,
     ) -> Result<Written, OAuthError> {
         if serde_json::to_vec(body).map_or(true, |body| body.len() > MOST_KEPT) {
             return Err(OAuthError::TooLong);

@@ -147,7 +147,8 @@ impl Issuer {
     /// [`OAuthError::Throttled`] if there were too many; then nothing is to be checked.
     pub(crate) async fn count_guess(
         &self,
-        (typed, account): (&str, Option<&str>),
+        typed: &str,
+        account: Option<&str>,
         from: impl Into<GuessFrom<'_>> + Send,
     ) -> Result<Guess, OAuthError> {
         let from = from.into();
@@ -278,7 +279,8 @@ impl Issuer {
     /// they come from where the person is known; `None` if they are not.
     pub(crate) async fn locked_since(
         &self,
-        (account, names): (&str, &[String]),
+        account: &str,
+        names: &[String],
     ) -> Result<Option<Timestamp>, StoreError> {
         let ids = counted_at(account, names);
         let all: Vec<&str> = ids.iter().map(String::as_str).collect();
@@ -299,10 +301,7 @@ impl Issuer {
     }
 
     /// What was guessed at the password of `account`, and under its `names`, is forgotten.
-    pub(crate) async fn unlock(
-        &self,
-        (account, names): (&str, &[String]),
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn unlock(&self, account: &str, names: &[String]) -> Result<(), StoreError> {
         for id in counted_at(account, names) {
             self.forget_guesses(&id).await?;
         }

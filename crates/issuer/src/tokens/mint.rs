@@ -52,6 +52,13 @@ impl std::fmt::Debug for TokenAnswer {
     }
 }
 
+/// What an ID token says besides what every one does.
+struct IdClaims<'a> {
+    nonce: Option<&'a str>,
+    /// Claims about the person.
+    about: Value,
+}
+
 impl Issuer {
     pub(crate) async fn mint(
         &self,
@@ -70,7 +77,8 @@ impl Issuer {
         let openid = family.current_scope().has_name("openid") && family.account.is_some();
         let id_token = if openid {
             let about = self.claims_about(client, &family, &id_claims).await?;
-            Some(self.id_token(client, &family, (nonce.as_deref(), about), &access_token).await?)
+            let own = IdClaims { nonce: nonce.as_deref(), about };
+            Some(self.id_token(client, &family, own, &access_token).await?)
         } else {
             None
         };
@@ -125,7 +133,7 @@ impl Issuer {
             admin_groups: groups.admin_groups,
             roles,
         };
-        let kind = (KeyUse::Access, client.client.access_alg);
+        let kind = KeyUse::Access.with(client.client.access_alg);
         Ok(self.sign(kind, ACCESS_TYP, &claims).await?)
     }
 
@@ -133,7 +141,7 @@ impl Issuer {
         &self,
         client: &AuthenticatedClient,
         family: &Family,
-        (nonce, about): (Option<&str>, Value),
+        IdClaims { nonce, about }: IdClaims<'_>,
         access_token: &str,
     ) -> Result<String, OAuthError> {
         use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -161,7 +169,7 @@ impl Issuer {
         if let Some(sid) = &family.sid {
             claims["sid"] = json!(sid);
         }
-        let kind = (KeyUse::Id, algorithm);
+        let kind = KeyUse::Id.with(algorithm);
         Ok(self.sign(kind, "JWT", &claims).await?)
     }
 
@@ -191,7 +199,7 @@ impl Issuer {
             let agreed = || beyond.iter().any(|other| other == claim);
             scope.has_name(name) || (agreed() && client.client.scope.has_name(name))
         };
-        let mut about = crate::records::claims::claims_of((id, &account), roles.as_deref(), opens);
+        let mut about = crate::records::claims::claims_of(id, &account, roles.as_deref(), opens);
         if let Some(about) = about.as_object_mut() {
             about.retain(|name, _| names.contains(&&**name));
         }

@@ -254,7 +254,7 @@ impl Moved {
         let keeps_orders = store.abilities().keeps_orders;
         Ok(Draft {
             key: Key::new(&Arc::from(&*self.site), kind, self.id.clone()),
-            unique: with_orders(&self.unique, (kind, &self.id, &body), keeps_orders),
+            unique: with_orders(&self.unique, kind, &self.id, &body, keeps_orders),
             body,
             expires_at: self.expires_at,
         })
@@ -268,7 +268,8 @@ impl Moved {
     pub async fn fits(
         &self,
         store: &dyn Store,
-        (master, replaces): (&MasterKey, bool),
+        master: &MasterKey,
+        replaces: bool,
         now: Timestamp,
     ) -> Result<(), MoveError> {
         if self.kind != Kind::Keyring.as_str() {

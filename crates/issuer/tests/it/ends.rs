@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use castellan_issuer::{
     Issuer, Parts,
     error::OAuthError,
-    keys::{KeyUse, KeyringError, MasterKey},
+    keys::{KeyKind, KeyUse, KeyringError, MasterKey},
     machine::{
         api_key::{KeyProof, KeyTerms, KeyTokens, TradeError},
         machine_user::{MachineProof, MachineTokens},
@@ -437,11 +437,11 @@ impl Story for Leaving {
 pub(crate) struct Retire;
 
 /// What there always is a key for.
-pub(crate) const KINDS: [(KeyUse, Algorithm); 4] = [
-    (KeyUse::Access, Algorithm::Es256),
-    (KeyUse::Access, Algorithm::Rs256),
-    (KeyUse::Id, Algorithm::Rs256),
-    (KeyUse::Identity, Algorithm::Es256),
+pub(crate) const KINDS: [KeyKind; 4] = [
+    KeyUse::Access.with(Algorithm::Es256),
+    KeyUse::Access.with(Algorithm::Rs256),
+    KeyUse::Id.with(Algorithm::Rs256),
+    KeyUse::Identity.with(Algorithm::Es256),
 ];
 
 pub(crate) fn kid(token: &str) -> String {

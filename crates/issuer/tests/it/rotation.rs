@@ -48,7 +48,7 @@ fn signers(harness: &Harness, seconds: u64) -> [String; 4] {
 fn coming(harness: &Harness) -> [usize; 4] {
     let (keys, now) = (harness.issuer.keyring().keys(), harness.issuer.now());
     let coming = || keys.iter().filter(|key| now < key.sign_from);
-    KINDS.map(|kind| coming().filter(|key| (key.usage, key.signing.algorithm()) == kind).count())
+    KINDS.map(|kind| coming().filter(|key| key.usage.with(key.signing.algorithm()) == kind).count())
 }
 
 /// Whether `token` holds, in a process that may die of it.

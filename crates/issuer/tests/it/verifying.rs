@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use castellan_issuer::{
     Issuer,
-    management::accounts::{Actor, Whom},
+    management::accounts::{Actor, VerificationAnswer, Whom},
     messages::{Channel, Content, Later, Message, Messenger, SendError},
     records::Account,
     sign_in::reset::ResetForm,
@@ -66,12 +66,12 @@ pub(crate) struct Verifying;
 async fn verify(harness: &Harness, notes: &mut Notes) -> Result<(), String> {
     let (issuer, mailbox) = sending(harness);
     let actor = Actor::default();
-    let started = issuer.start_email_verification(&actor, ("ada-1", ADDRESS), true).await;
+    let started = issuer.start_email_verification(&actor, "ada-1", ADDRESS, true).await;
     let state = started.map_err(|error| error.to_string())?.unwrap();
     let Some(Content::Code { code, .. }) = mailbox.taken() else { panic!("nothing was sent") };
     notes.note("state", &state);
     notes.note("code", &code);
-    let answer = (&*state, &*code);
+    let answer = VerificationAnswer { state: &state, code: &code };
     let completed = issuer.complete_email_verification(&actor, "ada-1", answer).await;
     completed.map_err(|error| error.to_string())?;
     notes.note("done", "yes");
@@ -94,7 +94,7 @@ impl Story for Verifying {
         // An answer that was lost does not make the code good for a second time.
         if let (true, Some(state), Some(code)) = (is_done, notes.get("state"), notes.get("code")) {
             let actor = Actor::default();
-            let answer = (state, code);
+            let answer = VerificationAnswer { state, code };
             let again = harness.issuer.complete_email_verification(&actor, "ada-1", answer);
             assert!(again.await.is_err());
         }

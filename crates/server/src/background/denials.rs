@@ -9,7 +9,7 @@ use std::sync::{
 
 use castellan_gate::Denial;
 use castellan_issuer::{
-    Issuer,
+    Issuer, QueueLength,
     audit::{AuditKind, Event, origin::Party},
     records::DecisionRecord,
 };
@@ -56,10 +56,16 @@ const WAITING_BYTES: usize = 4 * 1024 * 1024;
 const BATCH: usize = 256;
 
 const MIB: u64 = 1024 * 1024;
-/// Bytes of denials of strangers that are written at once, and over a day.
-const STRANGERS: (u64, u64) = (4 * MIB, 16 * MIB);
-/// The same for callers who are known.
-const KNOWN: (u64, u64) = (16 * MIB, 48 * MIB);
+/// Bytes of denials that are written.
+struct Allowed {
+    at_once: u64,
+    daily: u64,
+}
+
+/// Of those of strangers.
+const STRANGERS: Allowed = Allowed { at_once: 4 * MIB, daily: 16 * MIB };
+/// Of those of callers who are known.
+const KNOWN: Allowed = Allowed { at_once: 16 * MIB, daily: 48 * MIB };
 
 impl Denials {
     /// Starts the task that writes recorded denials.
@@ -67,7 +73,7 @@ impl Denials {
     pub fn start(issuer: Issuer) -> Self {
         let (queue, mut waiting) = mpsc::channel(WAITING);
         let now = issuer.now();
-        let budget = |(burst, daily)| Budget::new(burst, daily, now);
+        let budget = |Allowed { at_once, daily }| Budget::new(at_once, daily, now);
         let budgets = Budgets { strangers: budget(STRANGERS), known: budget(KNOWN) };
         let shared = Arc::new(Shared {
             issuer,
@@ -91,8 +97,9 @@ impl Denials {
     }
 
     /// How many denials wait to be written, and how many may.
-    pub(crate) fn waiting(&self) -> (usize, usize) {
-        (self.queue.max_capacity() - self.queue.capacity(), self.queue.max_capacity())
+    pub(crate) fn queue(&self) -> QueueLength {
+        let limit = self.queue.max_capacity();
+        QueueLength { waiting: limit - self.queue.capacity(), limit }
     }
 
     /// Records a denial at `guard`, unless too much is queued already, or was written today.

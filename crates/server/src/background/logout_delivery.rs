@@ -52,9 +52,9 @@ impl LogoutDelivery {
     /// Starts to deliver the notifications of `issuer`, to apps that are verified against `roots`.
     pub(crate) fn start(issuer: Issuer, roots: &TrustedRoots) -> Self {
         let (stopping, stop) = watch::channel(false);
-        let (egress, public) = (HttpClient::to(roots, []), HttpClient::to_public(roots));
-        let (egress, public) = (egress.within(PATIENCE), public.within(PATIENCE));
-        let round = Round { issuer, egress, public, stop };
+        let (client, public) = (HttpClient::to(roots, []), HttpClient::to_public(roots));
+        let (client, public) = (client.within(PATIENCE), public.within(PATIENCE));
+        let round = Round { issuer, client, public, stop };
         Self { stopping, work: tokio::spawn(tell_all(Arc::new(round))) }
     }
 
@@ -87,7 +87,7 @@ impl LogoutDelivery {
 /// What a delivery needs.
 struct Round {
     issuer: Issuer,
-    egress: HttpClient,
+    client: HttpClient,
     /// Reaches public addresses alone.
     public: HttpClient,
     stop: watch::Receiver<bool>,
@@ -142,8 +142,8 @@ impl Round {
         // An administrator has named this origin, in the app's document. What a client registered
         // itself leads to no private network, whatever its name is resolved to by now.
         let is_known = notification.is_trusted || self.may_be_private(&url);
-        let egress = if is_known { &self.egress } else { &self.public };
-        match egress.only(&url).post_form(&url, body).await? {
+        let client = if is_known { &self.client } else { &self.public };
+        match client.only(&url).post_form(&url, body).await? {
             // Back-Channel Logout 1.0 §2.8.
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
             status => Err(DeliveryError::Status(status)),

@@ -70,15 +70,16 @@ impl Usage {
         caller: &Identity,
         scopes: &mut dyn Iterator<Item = &RequiredScope>,
     ) {
-        if let Some(resource) = resource(caller) {
-            self.count_for(resource, scopes);
+        if let Some((kind, id)) = resource(caller) {
+            self.count_for(kind, id, scopes);
         }
     }
 
     /// Counts what was used of the scopes of the resource of `kind` and `id`.
     pub(crate) fn count_for(
         &self,
-        (kind, id): (ResourceKind, &str),
+        kind: ResourceKind,
+        id: &str,
         scopes: &mut dyn Iterator<Item = &RequiredScope>,
     ) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,7 +115,7 @@ impl Usage {
         for (kind, of_kind) in counts.by_kind {
             for (id, of_caller) in of_kind {
                 let (counts, since) = (&of_caller.scopes, of_caller.since);
-                if let Err(error) = self.issuer.add_usage((kind, &id), counts, since).await {
+                if let Err(error) = self.issuer.add_usage(kind, &id, counts, since).await {
                     tracing::warn!(%error, "could not write usage counts to the data source");
                     self.put_back(kind, id, of_caller);
                 }

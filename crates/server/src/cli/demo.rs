@@ -75,7 +75,7 @@ struct Demo {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let openapi = arguments.openapi.as_deref().map(absolute).transpose()?;
     if let (Some(file), Some(upstream)) = (&arguments.save, &arguments.upstream) {
-        return save(file, (upstream, openapi.as_deref()), arguments.listen).await;
+        return save(file, upstream, openapi.as_deref(), arguments.listen).await;
     }
     if !arguments.listen.ip().is_loopback() {
         return Err(format!(
@@ -144,7 +144,8 @@ fn roots() -> Result<TrustedRoots, Failure> {
 /// Writes a configuration for `upstream` to `file`, which must not exist yet.
 async fn save(
     file: &Path,
-    (upstream, openapi): (&Url, Option<&Path>),
+    upstream: &Url,
+    openapi: Option<&Path>,
     listen: SocketAddr,
 ) -> Result<ExitCode, Failure> {
     match openapi {
@@ -311,7 +312,7 @@ impl Demo {
         println!("1. A public read:\n");
         self.print_curl(None, &self.read);
         match &self.write {
-            Some(write) => self.print_writes(write, (app, token), &explain),
+            Some(write) => self.print_writes(write, app, token, &explain),
             None => println!("No example of a write: the API has none that is suitable.\n"),
         }
         if self.is_sample {
@@ -320,7 +321,7 @@ impl Demo {
         println!("Press Ctrl-C to end the demo; its data is deleted.");
     }
 
-    fn print_writes(&self, write: &Trial, (app, token): (&str, &str), explain: &str) {
+    fn print_writes(&self, write: &Trial, app: &str, token: &str, explain: &str) {
         println!("2. A write, denied. The response contains the id of the decision:\n");
         self.print_curl(None, write);
         println!("3. Why it was denied (replace ID with the id of the decision):\n");

@@ -132,13 +132,7 @@ async fn by_query(
     };
     let (caller, invalid) = caller(loaded, issuer, &guard, arguments).await?;
     let explained = asked.explain(schema, &caller, &guards::rules(&guard))?;
-    if arguments.json {
-        let all = to_json(&guard, &explained, invalid.as_ref())?;
-        println!("{}", serde_json::to_string_pretty(&all)?);
-    } else {
-        print(&guard, &explained, invalid.as_ref().map(|problem| &*problem.text));
-    }
-    Ok(ExitCode::SUCCESS)
+    show(&guard, &explained, invalid.as_ref(), arguments.json)
 }
 
 async fn by_request(
@@ -159,14 +153,8 @@ async fn by_request(
     let map = built.surface.http().ok_or("the guard has no operations")?;
     let (caller, invalid) = caller(loaded, issuer, &guard, arguments).await?;
     let rules = guards::rules(&guard);
-    let explained = explain_operation(map, (&parts, &path), &caller, &rules)?;
-    if arguments.json {
-        let all = to_json(&guard, &explained, invalid.as_ref())?;
-        println!("{}", serde_json::to_string_pretty(&all)?);
-    } else {
-        print(&guard, &explained, invalid.as_ref().map(|problem| &*problem.text));
-    }
-    Ok(ExitCode::SUCCESS)
+    let explained = explain_operation(map, &parts, &path, &caller, &rules)?;
+    show(&guard, &explained, invalid.as_ref(), arguments.json)
 }
 
 /// The guard of an API over HTTP that is called `name`, or that is at `path`, and what comes after
@@ -313,6 +301,22 @@ pub(super) fn find_guard(loaded: &Loaded, name: Option<&str>) -> Result<GuardCon
         format!("no such guard; configured guards: {}", known.join(", "))
     })?;
     Ok(guards.swap_remove(at))
+}
+
+/// Shows `explained`, and what is wrong with the credential, as text or as JSON.
+fn show(
+    guard: &GuardConfig,
+    explained: &Explanation,
+    invalid: Option<&TokenProblem>,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    if json {
+        let all = to_json(guard, explained, invalid)?;
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        print(guard, explained, invalid.map(|problem| &*problem.text));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What `print` shows. `invalid` is what is wrong with the credential.

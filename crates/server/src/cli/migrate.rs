@@ -261,8 +261,8 @@ pub(super) async fn import(
             // The cause could repeat what it holds.
             .map_err(|error| wrong(format!("not a valid record (column {})", error.column())))?;
         moved.check_secrets().map_err(|error| wrong(error.to_string()))?;
-        let keys = (&master, arguments.replace_keys);
-        moved.fits(&*arrivals.store, keys, now).await.map_err(|error| wrong(error.to_string()))?;
+        let fits = moved.fits(&*arrivals.store, &master, arguments.replace_keys, now).await;
+        fits.map_err(|error| wrong(error.to_string()))?;
         arrivals.add(number, moved).await?;
     }
     if !whole {

@@ -42,7 +42,7 @@ struct Shared {
     issuer: String,
     redirect_uri: String,
     offer: Offer,
-    egress: HttpClient,
+    client: HttpClient,
     token_endpoint: Url,
     /// Verifiers of sign-ins in progress, by state. Few: it is a demo.
     verifiers: Mutex<HashMap<String, String>>,
@@ -67,7 +67,7 @@ impl SampleApp {
             issuer: issuer.to_owned(),
             redirect_uri: redirect_uri.clone(),
             offer,
-            egress: HttpClient::to(&TrustedRoots::default(), [&token_endpoint]),
+            client: HttpClient::to(&TrustedRoots::default(), [&token_endpoint]),
             token_endpoint,
             verifiers: Mutex::default(),
         });
@@ -141,7 +141,7 @@ async fn finish(
         "code": code,
         "code_verifier": verifier,
     });
-    let token = match shared.egress.post_json(&shared.token_endpoint, request.to_string()).await {
+    let token = match shared.client.post_json(&shared.token_endpoint, request.to_string()).await {
         Ok(body) => serde_json::from_slice::<Value>(&body).ok(),
         Err(error) => {
             return page("The code could not be exchanged for a token:", &error.to_string());

@@ -70,9 +70,9 @@ pub(super) async fn run(
     let counts = metrics.as_ref().map(|(metrics, _)| metrics);
     let counted = counts.map(|one| &**one);
     let issuers = assemble::open_measured_issuers(&loaded, Access::Begin, counted).await?;
-    let (listeners, port, tls) = open_listeners(&loaded).await?;
+    let Opened { listeners, port, tls } = open_listeners(&loaded).await?;
     let shown = show_metrics(metrics.as_ref()).await?;
-    let mut house = start(&loaded, &issuers, SOON, counts).await?;
+    let mut server = start(&loaded, &issuers, SOON, counts).await?;
     // Heard from now on: the default of this signal ends a process.
     let hangups = signal(SignalKind::hangup())?;
     let control = Control::open(&loaded.folder, port);
@@ -88,15 +88,15 @@ pub(super) async fn run(
     let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.address().issuer).collect();
     println!("Castellan serves {} on {listen}. Press Ctrl-C to stop.", places.join(", "));
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
-    let (corridor, counts) = (house.corridor.clone(), counts.map(|one| &**one));
+    let (corridor, counts) = (server.corridor.clone(), counts.map(|one| &**one));
     let serving = listener::serve_counted(listeners, corridor, limits, stop(), counts);
-    let reloading = Reloader::new(&mut house, loaded, Arc::new(read), tls);
+    let reloading = Reloader::new(&mut server, loaded, Arc::new(read), tls);
     tokio::select! {
-        served = serving => served?,
+        ended = serving => ended?,
         never = reloading.run(hangups, control) => match never {},
         never = shown => match never {},
     }
-    house.close().await;
+    server.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -124,8 +124,17 @@ async fn show_metrics(
     })
 }
 
-/// Listens wherever `loaded` says; with the port of the first listener, and what TLS there is.
-async fn open_listeners(loaded: &Loaded) -> Result<(Vec<Listener>, u16, Vec<Arc<Tls>>), Failure> {
+/// Where the server listens.
+struct Opened {
+    listeners: Vec<Listener>,
+    /// The port of the first one.
+    port: u16,
+    /// The certificates of those that have any.
+    tls: Vec<Arc<Tls>>,
+}
+
+/// Listens wherever `loaded` says.
+async fn open_listeners(loaded: &Loaded) -> Result<Opened, Failure> {
     let (mut listeners, mut port, mut all_tls) = (Vec::new(), 0, Vec::new());
     for (name, settings) in loaded.config.listeners() {
         let tls = match &settings.tls {
@@ -152,7 +161,7 @@ async fn open_listeners(loaded: &Loaded) -> Result<(Vec<Listener>, u16, Vec<Arc<
             },
         ));
     }
-    Ok((listeners, port, all_tls))
+    Ok(Opened { listeners, port, tls: all_tls })
 }
 
 /// Puts the server together and begins what it does by itself.

@@ -68,9 +68,13 @@ pub(super) fn run(command: Command) -> Result<ExitCode, Failure> {
 
 fn init(names: &[String], folder: &Path) -> Result<ExitCode, Failure> {
     check(names)?;
-    let (ca, ca_key, server, server_key) = make(names)?;
-    let files =
-        [("ca.pem", ca), ("ca.key", ca_key), ("server.pem", server), ("server.key", server_key)];
+    let Made { ca, server } = make(names)?;
+    let files = [
+        ("ca.pem", ca.certificate),
+        ("ca.key", ca.key),
+        ("server.pem", server.certificate),
+        ("server.key", server.key),
+    ];
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -123,8 +127,20 @@ fn check(names: &[String]) -> Result<(), Failure> {
     }
 }
 
-/// The CA, its key, the certificate for `names` and its key, in PEM.
-fn make(names: &[String]) -> Result<(String, String, String, String), rcgen::Error> {
+/// A certificate and its key, in PEM.
+struct Pem {
+    certificate: String,
+    key: String,
+}
+
+/// A CA, and what it signed.
+struct Made {
+    ca: Pem,
+    server: Pem,
+}
+
+/// A CA, and a certificate for `names`.
+fn make(names: &[String]) -> Result<Made, rcgen::Error> {
     let epoch = date_time_ymd(1970, 1, 1);
     let now = Duration::from_secs(SystemClock.now().0);
     let valid = |params: &mut CertificateParams| {
@@ -147,7 +163,10 @@ fn make(names: &[String]) -> Result<(String, String, String, String), rcgen::Err
     params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate()?;
     let server = params.signed_by(&key, &ca)?;
-    Ok((ca.pem(), ca.key().serialize_pem(), server.pem(), key.serialize_pem()))
+    Ok(Made {
+        ca: Pem { certificate: ca.pem(), key: ca.key().serialize_pem() },
+        server: Pem { certificate: server.pem(), key: key.serialize_pem() },
+    })
 }
 
 /// What the CA may sign for: `names`, and no name of another kind (RFC 5280 §4.2.1.10).

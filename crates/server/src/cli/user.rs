@@ -86,7 +86,7 @@ const DEACTIVATED: &str = "\
 pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Add { id, name, email, groups } => {
-            add(issuer, &id, (name, email), &groups).await?;
+            add(issuer, &id, name, email, &groups).await?;
         }
         Command::Password { id } => {
             let password = json!(password()?);
@@ -137,7 +137,8 @@ pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, F
 async fn add(
     issuer: &Issuer,
     id: &str,
-    (name, email): (Option<String>, Option<String>),
+    name: Option<String>,
+    email: Option<String>,
     groups: &[String],
 ) -> Result<(), Failure> {
     if issuer.describe(ResourceKind::USER, id).await?.is_some() {

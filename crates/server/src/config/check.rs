@@ -3,6 +3,7 @@
 use super::{
     Anonymous, Config, ConfigError, GuardConfig, Site,
     file::{File, Step},
+    guard_check::Wrong,
 };
 use crate::dialects::Dialects;
 
@@ -104,7 +105,7 @@ impl Config {
         self.check_metrics()?;
         for (at, guard) in self.guard.iter().enumerate() {
             let found = guard.check(self, sites);
-            found.map_err(|(way, text)| Problem::of_guard(at, guard, way, &text))?;
+            found.map_err(|Wrong { way, text }| Problem::of_guard(at, guard, way, &text))?;
             self.check_beside(at, guard)?;
         }
         let default = sites

@@ -8,11 +8,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::{Config, GuardConfig, GuardProtocol, Method, Site, Term};
 use crate::dialects::SessionsOf;
 
-/// The setting that is wrong, by its way from the guard's table, and what is wrong with it.
-pub(super) type Wrong = (&'static [&'static str], String);
+/// A setting that is wrong.
+pub(super) struct Wrong {
+    /// Its way from the table that was checked.
+    pub(super) way: &'static [&'static str],
+    /// What is wrong with it.
+    pub(super) text: String,
+}
 
 pub(super) fn wrong<T>(way: &'static [&'static str], text: impl Into<String>) -> Result<T, Wrong> {
-    Err((way, text.into()))
+    Err(Wrong { way, text: text.into() })
 }
 
 impl GuardConfig {

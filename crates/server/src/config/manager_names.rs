@@ -86,7 +86,7 @@ impl Table<'_> {
                 [Step::Key("attributes"), Step::Key("lists"), Step::At(at), Step::Key("rules")];
             for path in list.rules.keys() {
                 let rule = Step::Named(path.clone());
-                self.expect(&[&way[..], &[rule]].concat(), ("attribute", path), &names.attributes)?;
+                self.expect(&[&way[..], &[rule]].concat(), "attribute", path, &names.attributes)?;
             }
         }
         self.self_service.map_or(Ok(()), |manager| self.check_self_service(manager, &names))
@@ -102,7 +102,7 @@ impl Table<'_> {
         ] {
             for name in said.into_iter().flatten() {
                 let way = [Step::Key("self_service"), Step::Key(key)];
-                self.expect(&way, (kind, name), known)?;
+                self.expect(&way, kind, name, known)?;
             }
         }
         Ok(())
@@ -112,7 +112,8 @@ impl Table<'_> {
     fn expect(
         &self,
         way: &[Step],
-        (kind, name): (&str, &str),
+        kind: &str,
+        name: &str,
         known: &BTreeSet<String>,
     ) -> Result<(), Problem> {
         if known.contains(name) {

@@ -128,7 +128,7 @@ impl MailConfig {
     }
 
     fn check(&self) -> Result<(), Wrong> {
-        one_way(("host", self.host.is_some()), self.file.is_some(), self.log)?;
+        one_way("host", self.host.is_some(), self.file.is_some(), self.log)?;
         for (name, address) in [("from", Some(&self.from)), ("reply_to", self.reply_to.as_ref())] {
             if address.is_some_and(|address| address.parse::<Mailbox>().is_err()) {
                 let text = "must be an e-mail address, or a name and one in angle brackets";
@@ -182,7 +182,7 @@ impl MailConfig {
 
 impl TextMessagesConfig {
     fn check(&self) -> Result<(), Wrong> {
-        one_way(("url", self.url.is_some()), self.file.is_some(), self.log)?;
+        one_way("url", self.url.is_some(), self.file.is_some(), self.log)?;
         check_secret("secret", self.secret.as_ref())?;
         check_timeout(self.timeout)?;
         let Some(url) = &self.url else {
@@ -206,7 +206,7 @@ impl TextMessagesConfig {
 }
 
 /// Messages take one way, and not a way that hides another.
-fn one_way((name, is_sent): (&'static str, bool), file: bool, log: bool) -> Result<(), Wrong> {
+fn one_way(name: &'static str, is_sent: bool, file: bool, log: bool) -> Result<(), Wrong> {
     match usize::from(is_sent) + usize::from(file) + usize::from(log) {
         1 => Ok(()),
         0 => {

@@ -130,7 +130,7 @@ impl GuardConfig {
         }
         if self.create_token == Some(true) && self.refuses_who_asks() {
             let text = "create_token contradicts anonymous = \"refused\" and only_with_authorization at a \
-                        GraphQL guard: who has no token yet is not let in; remove one of them";
+                        GraphQL guard: callers without a token are refused there; remove one of them";
             return wrong(&["create_token"], text);
         }
         Ok(())

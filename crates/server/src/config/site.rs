@@ -95,7 +95,7 @@ impl Config {
             let site = Site {
                 name: name.clone(),
                 title: written.title.clone().unwrap_or_else(|| name.clone()),
-                hosts: self.hosts((at, written), &issuer)?,
+                hosts: self.hosts(at, written, &issuer)?,
                 issuer,
                 is_first: at == 0,
                 password_min_length: written
@@ -136,7 +136,8 @@ impl Config {
     /// The hosts that lead to a site; none for one that stands alone and names none.
     fn hosts(
         &self,
-        (at, site): (usize, &SiteConfig),
+        at: usize,
+        site: &SiteConfig,
         issuer: &IssuerUrl,
     ) -> Result<Vec<String>, Problem> {
         if self.site.len() == 1 && site.hosts.is_empty() {

@@ -9,7 +9,13 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Config, ConfigError, ServerConfig, Site, check::Problem, file::Step, networks};
+use super::{
+    Config, ConfigError, ServerConfig, Site,
+    check::Problem,
+    file::Step,
+    guard_check::{Wrong, wrong},
+    networks,
+};
 
 /// TLS of a listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -130,15 +136,12 @@ fn header_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<HeaderName, 
         .map_err(|_| serde::de::Error::custom(format!("{text:?} is not the name of a header")))
 }
 
-/// The setting that is wrong, by its way from the table of the listener, and what is wrong with it.
-type Wrong = (&'static [&'static str], String);
-
 impl ListenerConfig {
     fn check(&self) -> Result<(), Wrong> {
         let is_empty = |path: &PathBuf| path.as_os_str().is_empty();
         let missing = |name: &'static [&'static str]| {
             let text = format!("{} is missing; name the PEM file", name.join("."));
-            Err((&name[..1], text))
+            wrong(&name[..1], text)
         };
         let Some(tls) = &self.tls else { return Ok(()) };
         if is_empty(&tls.certificate) {
@@ -152,7 +155,7 @@ impl ListenerConfig {
         }
         if self.redirect.is_some() {
             let text = "redirect = \"https\" is for listeners without tls; remove one of the two";
-            return Err((&["redirect"], text.to_owned()));
+            return wrong(&["redirect"], text);
         }
         Ok(())
     }
@@ -209,7 +212,7 @@ impl Config {
                 let error = ConfigError::Conflict(format!("{name}: {text}"));
                 Err(Problem::of_setting(way.collect(), error))
             };
-            if let Err((way, text)) = listener.check() {
+            if let Err(Wrong { way, text }) = listener.check() {
                 return wrong(way, &text);
             }
             if self.security.insecure && !listener.listen.ip().is_loopback() {

@@ -1,4 +1,4 @@
-//! The trail of one request: it is written whatever happens, a panic, a time-out and a lost
+//! The access log entry of one request: it is written whatever happens, a panic, a time-out and a lost
 //! connection included (`docs/rules.md` rule 5).
 
 use std::{borrow::Cow, time::Instant};
@@ -8,7 +8,7 @@ use castellan_proto::Opaque;
 
 use crate::background::audit::{LineBudget, lacks_line};
 
-/// An open trail; dropping it writes it.
+/// An entry that is not written yet; dropping it writes it.
 pub(super) struct AccessLogEntry<'a> {
     method: Method,
     uri: Uri,

@@ -9,7 +9,7 @@ use castellan_gate::dashed_header_name;
 
 use crate::{
     config::CertificateHeaders,
-    wire::client_certificate::{Arrival, ClientCertificate},
+    wire::client_certificate::{ClientCertificate, ConnectionInfo},
 };
 
 /// Puts the client certificate of `request`, which came from `peer`, into its extensions: that of the
@@ -26,8 +26,8 @@ pub(super) fn take<B>(
             certificate = said(request.headers(), settings);
         }
         _ => {
-            if let Some(arrival) = request.extensions().get::<Arrival>() {
-                certificate.clone_from(&arrival.certificate);
+            if let Some(connection) = request.extensions().get::<ConnectionInfo>() {
+                certificate.clone_from(&connection.certificate);
             }
         }
     }
@@ -160,10 +160,10 @@ mod tests {
         for (peer, is_there) in [("10.0.0.1", false), ("192.0.2.1", true)] {
             let certificate = Some(ClientCertificate::of_proxy("CN=proxy").unwrap());
             let mut request = Request::new(());
-            request.extensions_mut().insert(Arrival {
+            request.extensions_mut().insert(ConnectionInfo {
                 tls: true,
                 certificate,
-                ..Arrival::default()
+                ..ConnectionInfo::default()
             });
             take(&mut request, peer.parse().unwrap(), Some(&settings));
             let found = request.extensions().get::<ClientCertificate>().is_some();

@@ -14,11 +14,12 @@ use super::{
     refusal::Refusal,
     site::{Answered, SiteRoutes},
 };
-use crate::wire::client_certificate::Arrival;
+use crate::wire::client_certificate::ConnectionInfo;
 
 /// Whether `request` came to a listener that redirects, and asks for nothing that is answered there.
 pub(super) fn is_redirected<B>(request: &Request<B>) -> bool {
-    let redirects = request.extensions().get::<Arrival>().is_some_and(|arrival| arrival.redirects);
+    let redirects =
+        request.extensions().get::<ConnectionInfo>().is_some_and(|connection| connection.redirects);
     redirects && !matches!(request.uri().path(), "/healthz" | "/readyz")
 }
 

@@ -13,7 +13,7 @@ use http_body::Body;
 use ipnet::IpNet;
 
 use super::refusal::Refusal;
-use crate::{guards::Guard, wire::client_certificate::Arrival};
+use crate::{guards::Guard, wire::client_certificate::ConnectionInfo};
 
 /// The client beside a token (`docs/contracts/aidbox.md` §2.7).
 const X_CLIENT_AUTH: HeaderName = HeaderName::from_static("x-client-auth");
@@ -53,7 +53,10 @@ pub(super) fn is_covered<B>(request: &Request<B>, peer: IpAddr, proxies: &[IpNet
     let peer = peer.to_canonical();
     if !proxies.iter().any(|net| net.contains(&peer)) {
         return peer.is_loopback()
-            || request.extensions().get::<Arrival>().is_some_and(|arrival| arrival.tls);
+            || request
+                .extensions()
+                .get::<ConnectionInfo>()
+                .is_some_and(|connection| connection.tls);
     }
     forwarded_scheme(request).is_none_or(is_https)
 }
@@ -65,7 +68,9 @@ pub(super) fn came_by_https<B>(request: &Request<B>, peer: IpAddr, proxies: &[Ip
     let is_believed = proxies.iter().any(|net| net.contains(&peer));
     match forwarded_scheme(request).filter(|_| is_believed) {
         Some(scheme) => is_https(scheme),
-        None => request.extensions().get::<Arrival>().is_some_and(|arrival| arrival.tls),
+        None => {
+            request.extensions().get::<ConnectionInfo>().is_some_and(|connection| connection.tls)
+        }
     }
 }
 
@@ -114,7 +119,9 @@ mod tests {
             let peer: IpAddr = peer.parse().unwrap();
             assert_eq!(has_credentials(&request, peer), clear, "{peer} {name} {schemes:?}");
             // TLS of ours covers the way from whoever is no proxy; a proxy knows of the way before it.
-            request.extensions_mut().insert(Arrival { tls: true, ..Arrival::default() });
+            request
+                .extensions_mut()
+                .insert(ConnectionInfo { tls: true, ..ConnectionInfo::default() });
             let clear = clear && proxies[0].contains(&peer);
             assert_eq!(has_credentials(&request, peer), clear, "{peer} {name} {schemes:?}");
         }

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, post},
 };
-use castellan_gate::{Manner, Naming, OnDeny, Rules, SessionField, Wording};
+use castellan_gate::{ErrorText, Manner, Naming, OnDeny, Rules, SessionField, Wording};
 use castellan_issuer::{
     Issuer,
     error::OAuthError,
@@ -57,12 +57,12 @@ fn rules(plain: Rules) -> Rules {
         on_deny: OnDeny::Null,
         manner: Manner { tells_denials: true, ..Manner::default() },
         wording: Wording {
-            no_credential: ("No authorization token.", "UNAUTHENTICATED"),
-            expired: ("Your token is expired", "UNAUTHENTICATED"),
-            invalid: (NOT_AUTHORIZED, "UNAUTHENTICATED"),
-            insufficient: (NOT_AUTHORIZED, "FORBIDDEN"),
-            no_role: (NOT_AUTHORIZED, "FORBIDDEN"),
-            no_policy: (NOT_AUTHORIZED, "FORBIDDEN"),
+            no_credential: ErrorText::new("No authorization token.", "UNAUTHENTICATED"),
+            expired: ErrorText::new("Your token is expired", "UNAUTHENTICATED"),
+            invalid: ErrorText::new(NOT_AUTHORIZED, "UNAUTHENTICATED"),
+            insufficient: ErrorText::new(NOT_AUTHORIZED, "FORBIDDEN"),
+            no_role: ErrorText::new(NOT_AUTHORIZED, "FORBIDDEN"),
+            no_policy: ErrorText::new(NOT_AUTHORIZED, "FORBIDDEN"),
             refused: None,
         },
         ..plain

@@ -46,7 +46,7 @@ impl Guard {
         let id = parts.extensions.get::<DecisionId>().copied();
         let id = id.unwrap_or_else(DecisionId::generate);
         let site_access = site_accesses.select(&mut parts).map_err(|unknown| {
-            said((StatusCode::BAD_REQUEST, "INVALID_SITE_ACCESS"), &unknown.to_string(), &id)
+            said(StatusCode::BAD_REQUEST, "INVALID_SITE_ACCESS", &unknown.to_string(), &id)
         })?;
         parts.extensions.insert(AtSiteAccess(Arc::clone(&site_access)));
         let admission = &self.inner.admission;
@@ -83,7 +83,7 @@ impl Guard {
             let refusal = GuardRefusal::LoginNotPermitted(Asked::Person);
             admission.record(&refusal, &RefusedRequest::of(&parts, &self.config.path));
             let text = "You may not sign in here.";
-            return Err(said((StatusCode::UNAUTHORIZED, "LOGIN_NOT_PERMITTED"), text, &id));
+            return Err(said(StatusCode::UNAUTHORIZED, "LOGIN_NOT_PERMITTED", text, &id));
         }
         let since = presented.since;
         let mut shown = HeaderMap::new();
@@ -100,13 +100,13 @@ impl Guard {
 /// The answer to a request that is refused before the gate, as GraphQL has errors.
 pub(super) fn refused(refusal: &GuardRefusal, id: &DecisionId) -> Response<Body> {
     let RestRefusal { status, code, detail, retry_after, .. } = RestRefusal::from(refusal);
-    let mut response = said((status, &code.to_ascii_uppercase()), &detail, id);
+    let mut response = said(status, &code.to_ascii_uppercase(), &detail, id);
     let wait = retry_after.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds)));
     response.headers_mut().extend(wait);
     response
 }
 
-fn said((status, code): (StatusCode, &str), message: &str, id: &DecisionId) -> Response<Body> {
+fn said(status: StatusCode, code: &str, message: &str, id: &DecisionId) -> Response<Body> {
     let extensions = json!({"code": code, "decision": id.as_str()});
     let body = json!({"errors": [{"message": message, "extensions": extensions}]});
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];

@@ -71,7 +71,7 @@ impl Attestor for Signer {
             claims["roles"] = roles.iter().map(|role| &*role.role).collect();
         }
         let signed = self.issuer.keyring().sign(
-            (KeyUse::Identity, Algorithm::Es256),
+            KeyUse::Identity.with(Algorithm::Es256),
             "castellan-identity+jwt",
             &claims,
             now,

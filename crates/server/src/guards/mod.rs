@@ -32,7 +32,7 @@ use axum::{
     response::IntoResponse,
 };
 use castellan_gate::{
-    Caller, CallerSummary, Credential, DecisionId, Gate, GuardSchema, Introspection,
+    Caller, CallerSummary, Credential, DecisionId, ErrorText, Gate, GuardSchema, Introspection,
     RequestVerdict, Rules, Terms, Unavailable, Verifier as _, Wording,
 };
 use castellan_issuer::{
@@ -397,9 +397,9 @@ fn is_a_person_nobody_knows<B>(request: &Request<B>) -> bool {
 /// `wording` where there are no tokens to speak of.
 fn certificate_wording(wording: Wording) -> Wording {
     Wording {
-        no_credential: ("Show a client certificate to use this.", "UNAUTHENTICATED"),
-        expired: ("The client certificate has expired.", "UNAUTHENTICATED"),
-        invalid: ("The client certificate is not valid here.", "UNAUTHENTICATED"),
+        no_credential: ErrorText::new("Show a client certificate to use this.", "UNAUTHENTICATED"),
+        expired: ErrorText::new("The client certificate has expired.", "UNAUTHENTICATED"),
+        invalid: ErrorText::new("The client certificate is not valid here.", "UNAUTHENTICATED"),
         ..wording
     }
 }
@@ -429,9 +429,9 @@ pub(crate) fn rules(config: &GuardConfig) -> Rules {
         rules.introspection = introspection;
     }
     if let Some([missing, expired, invalid]) = config.credential_problems() {
-        rules.wording.no_credential.0 = missing;
-        rules.wording.expired.0 = expired;
-        rules.wording.invalid.0 = invalid;
+        rules.wording.no_credential.message = missing;
+        rules.wording.expired.message = expired;
+        rules.wording.invalid.message = invalid;
     }
     rules.forms = config.forms.unwrap_or(rules.forms);
     rules.known_callers_only = config.anonymous == Some(Anonymous::Refused);

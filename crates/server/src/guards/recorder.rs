@@ -53,7 +53,7 @@ impl Recorder for GuardRecorder {
             let covered = |scope: &&RequiredScope| self.rules.covers(&role.scopes, scope);
             let mut covered = scopes.iter().copied().filter(covered).peekable();
             if covered.peek().is_some() {
-                self.usage.count_for((ResourceKind::ROLE, &role.role), &mut covered);
+                self.usage.count_for(ResourceKind::ROLE, &role.role, &mut covered);
             }
         }
     }

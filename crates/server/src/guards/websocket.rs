@@ -29,7 +29,7 @@ const IDLE: Duration = Duration::from_mins(5);
 /// How long both connections may take to change the protocol.
 const CHANGE: Duration = Duration::from_secs(10);
 /// How long the other side may go on once one has closed.
-const FAREWELL: Duration = Duration::from_secs(5);
+const CLOSING: Duration = Duration::from_secs(5);
 /// Bytes that are on their way at a time, in either direction.
 const PIECE: usize = 16 * 1024;
 
@@ -78,7 +78,7 @@ impl Opening {
             let both = async { tokio::try_join!(client, api) };
             match timeout(CHANGE, both).await {
                 Ok(Ok((client, api))) => {
-                    carry((client, api), opened.take(), stopped, lasting).await;
+                    carry(client, api, opened.take(), stopped, lasting).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "a WebSocket was not opened"),
                 Err(_) => tracing::debug!("a WebSocket was not opened in time"),
@@ -91,7 +91,8 @@ impl Opening {
 /// Carries bytes until one side closes, the caller may say nothing more, nothing has come for too long,
 /// or the server stops. Then both connections are closed.
 async fn carry(
-    (client, api): (Upgraded, Upgraded),
+    client: Upgraded,
+    api: Upgraded,
     ended: Option<Ended>,
     mut stopped: watch::Receiver<()>,
     Lasting { idle, longest }: Lasting,
@@ -106,8 +107,8 @@ async fn carry(
         tokio::pin!(up, down);
         // Whoever has closed may still be told the rest.
         tokio::select! {
-            ended = &mut up => if ended.is_ok() { drop(timeout(FAREWELL, down).await) },
-            ended = &mut down => if ended.is_ok() { drop(timeout(FAREWELL, up).await) },
+            ended = &mut up => if ended.is_ok() { drop(timeout(CLOSING, down).await) },
+            ended = &mut down => if ended.is_ok() { drop(timeout(CLOSING, up).await) },
         }
     };
     let ended = async {

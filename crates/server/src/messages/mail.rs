@@ -37,7 +37,8 @@ impl Mail {
     /// The server is verified against `roots` and what `mail.ca` names in `folder`.
     pub(super) fn open(
         config: &MailConfig,
-        (folder, roots): (&Path, &TrustedRoots),
+        folder: &Path,
+        roots: &TrustedRoots,
         host: &str,
     ) -> Result<Self, ConfigError> {
         let wrong = |what: &str| ConfigError::Conflict(format!("mail: {what}"));
@@ -46,7 +47,7 @@ impl Mail {
             .port(config.smtp_port())
             .timeout(Some(config.timeout.get()))
             .hello_name(hello_name(host));
-        let tls = || tls_parameters(config, (folder, roots), &server);
+        let tls = || tls_parameters(config, folder, roots, &server);
         builder = builder.tls(match config.encryption() {
             MailTls::Starttls => Tls::Required(tls()?),
             MailTls::Tls => Tls::Wrapper(tls()?),
@@ -122,7 +123,8 @@ fn is_about_recipient(error: &lettre::transport::smtp::Error) -> bool {
 
 fn tls_parameters(
     config: &MailConfig,
-    (folder, roots): (&Path, &TrustedRoots),
+    folder: &Path,
+    roots: &TrustedRoots,
     server: &str,
 ) -> Result<TlsParameters, ConfigError> {
     let wrong = |what: &str| ConfigError::Conflict(format!("mail: {what}"));

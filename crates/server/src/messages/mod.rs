@@ -78,7 +78,7 @@ impl MessageSender {
             None => None,
             Some(mail) if mail.host.is_none() => Some(Route::Kept(sink(mail.file.as_deref()))),
             Some(mail) => {
-                Some(Route::Sent(Mail::open(mail, (folder, roots), host)?, mail.timeout.get()))
+                Some(Route::Sent(Mail::open(mail, folder, roots, host)?, mail.timeout.get()))
             }
         };
         let texts = match &config.text_messages {

@@ -76,13 +76,13 @@ catalogue! {
          it failed";
     UPSTREAM_UNSENT: Counter "upstream_unsent" ["site", "guard", "reason"]
         "Requests that were allowed and not sent to the API, because too many are in flight or because \
-         it failed of late";
+         it failed recently";
     UPSTREAM_REQUESTS: Gauge "upstream_requests" ["upstream"]
         "Requests in flight to an API, until the end of the response";
     UPSTREAM_REQUESTS_LIMIT: Gauge "upstream_requests_limit" ["upstream"]
         "Requests that may be in flight to an API";
     UPSTREAM_UP: Gauge "upstream_up" ["upstream"]
-        "Whether an API responds (1), as far as the last requests tell, or is given a rest (0)";
+        "Whether an API responds (1), as far as the last requests tell, or is paused after failures (0)";
     TOKENS: Counter "tokens" ["site", "grant", "outcome"]
         "Token requests, by grant type; those of devices that still wait for their person are not \
          counted";
@@ -95,11 +95,11 @@ catalogue! {
     QUEUE_LENGTH: Gauge "queue_length" ["site", "queue"]
         "What waits to be written or delivered";
     QUEUE_LIMIT: Gauge "queue_limit" ["site", "queue"]
-        "How much may wait; what comes then is dropped";
+        "How much may wait; beyond that, entries are dropped";
     PASSWORDS_WAITING: Gauge "passwords_waiting" []
         "Passwords that wait to be hashed or checked";
     PASSWORDS_WAITING_LIMIT: Gauge "passwords_waiting_limit" []
-        "Passwords that may wait; who comes then is told to try again";
+        "Passwords that may wait; beyond that, requests are told to try again";
     CONNECTIONS: Gauge "connections" []
         "Open connections of all listeners but that of metrics";
     CONNECTIONS_LIMIT: Gauge "connections_limit" []

@@ -33,18 +33,13 @@ pub(crate) struct Done {
 }
 
 /// Answers `method` on `path`, which is below the API, with the parameters of the URL and the body.
-pub(crate) fn answer(
-    store: &Store,
-    method: &Method,
-    (path, query): (&str, &str),
-    body: &[u8],
-) -> Done {
+pub(crate) fn answer(store: &Store, method: &Method, path: &str, query: &str, body: &[u8]) -> Done {
     let answered = match path.strip_prefix('/').map(|rest| rest.split_once('/')) {
         Some(Some((collection, identifier))) => {
-            of_collection(collection).map(|kind| item(store, method, (kind, identifier), body))
+            of_collection(collection).map(|kind| item(store, method, kind, identifier, body))
         }
         Some(None) => {
-            of_collection(&path[1..]).map(|kind| collection(store, method, (kind, query), body))
+            of_collection(&path[1..]).map(|kind| collection(store, method, kind, query, body))
         }
         None => None,
     };
@@ -107,7 +102,8 @@ fn status_of(not_done: &NotDone) -> StatusCode {
 fn collection(
     store: &Store,
     method: &Method,
-    (kind, query): (&'static Kind, &str),
+    kind: &'static Kind,
+    query: &str,
     body: &[u8],
 ) -> Result<Done, NotDone> {
     match *method {
@@ -131,7 +127,8 @@ fn collection(
 fn item(
     store: &Store,
     method: &Method,
-    (kind, identifier): (&'static Kind, &str),
+    kind: &'static Kind,
+    identifier: &str,
     body: &[u8],
 ) -> Result<Done, NotDone> {
     let identifier = percent_encoding::percent_decode_str(identifier).decode_utf8();
@@ -322,7 +319,7 @@ mod tests {
     fn ask(store: &Store, method: &str, target: &str, body: &Value) -> (u16, Value) {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let done = answer(store, &method, (path, query), body.to_string().as_bytes());
+        let done = answer(store, &method, path, query, body.to_string().as_bytes());
         (done.status.as_u16(), done.body.unwrap_or_default())
     }
 

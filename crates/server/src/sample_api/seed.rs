@@ -31,7 +31,7 @@ pub(crate) fn planted() -> (Store, Vec<Refused>) {
     // A relation needs both its ends, so relations are added after all objects.
     for row in &rows {
         for (relation, target) in row.arrows() {
-            let drawn = store.relate(row.kind, relation, (row.identifier, target));
+            let drawn = store.relate(row.kind, relation, row.identifier, target);
             refused.extend(drawn.err());
         }
     }

@@ -38,17 +38,17 @@ pub(crate) struct Filter {
 }
 
 type Collection = BTreeMap<String, Arc<Node>>;
-type Shelves = BTreeMap<&'static str, Collection>;
+type Collections = BTreeMap<&'static str, Collection>;
 
 /// Everything in the archive.
 #[derive(Debug, Default)]
-pub(crate) struct Store(Mutex<Shelves>);
+pub(crate) struct Store(Mutex<Collections>);
 
 impl Store {
     /// How many things there are of each type.
     pub(crate) fn counts(&self) -> Vec<(&'static str, usize)> {
-        let shelves = self.lock();
-        let count = |kind: &Kind| shelves.get(kind.name).map_or(0, Collection::len);
+        let collections = self.lock();
+        let count = |kind: &Kind| collections.get(kind.name).map_or(0, Collection::len);
         KINDS.iter().map(|kind| (kind.name, count(kind))).collect()
     }
 
@@ -88,8 +88,8 @@ impl Store {
         identifier: Option<String>,
         changes: Changes,
     ) -> Result<Arc<Node>, Refused> {
-        let mut shelves = self.lock();
-        let nodes = shelves.entry(kind.name).or_default();
+        let mut collections = self.lock();
+        let nodes = collections.entry(kind.name).or_default();
         let identifier = match identifier {
             Some(identifier) if nodes.contains_key(&identifier) => {
                 return Err(Refused::Taken(kind, identifier));
@@ -107,8 +107,8 @@ impl Store {
         identifier: &str,
         changes: Changes,
     ) -> Result<Arc<Node>, Refused> {
-        let mut shelves = self.lock();
-        let node = find(&mut shelves, kind, identifier)?;
+        let mut collections = self.lock();
+        let node = find(&mut collections, kind, identifier)?;
         change(node, changes)
     }
 
@@ -119,8 +119,8 @@ impl Store {
         identifier: String,
         changes: Changes,
     ) -> Result<Arc<Node>, Refused> {
-        let mut shelves = self.lock();
-        let nodes = shelves.entry(kind.name).or_default();
+        let mut collections = self.lock();
+        let nodes = collections.entry(kind.name).or_default();
         match nodes.get_mut(&identifier) {
             Some(node) => change(node, changes),
             None => insert(nodes, kind, identifier, changes),
@@ -133,10 +133,11 @@ impl Store {
         kind: &'static Kind,
         identifier: &str,
     ) -> Result<Arc<Node>, Refused> {
-        let mut shelves = self.lock();
-        let removed = shelves.get_mut(kind.name).and_then(|shelf| shelf.remove(identifier));
+        let mut collections = self.lock();
+        let removed =
+            collections.get_mut(kind.name).and_then(|collection| collection.remove(identifier));
         let removed = removed.ok_or_else(|| Refused::Unknown(kind, identifier.to_owned()))?;
-        for node in shelves.values_mut().flat_map(Collection::values_mut) {
+        for node in collections.values_mut().flat_map(Collection::values_mut) {
             let incoming = node.kind.relations.iter().filter(|rel| rel.target.name == kind.name);
             for relation in incoming {
                 wipe(node, relation, identifier);
@@ -151,23 +152,24 @@ impl Store {
         &self,
         kind: &'static Kind,
         relation: &'static Relation,
-        ends: (&str, &str),
+        from: &str,
+        to: &str,
     ) -> Result<(Arc<Node>, Arc<Node>), Refused> {
-        let mut shelves = self.lock();
-        let to = Arc::clone(find(&mut shelves, relation.target, ends.1)?);
-        let from = find(&mut shelves, kind, ends.0)?;
-        let arrows = from.arrows.get(relation.name).map_or(&[][..], Vec::as_slice);
-        if !arrows.contains(&to.identifier) {
+        let mut collections = self.lock();
+        let target = Arc::clone(find(&mut collections, relation.target, to)?);
+        let source = find(&mut collections, kind, from)?;
+        let arrows = source.arrows.get(relation.name).map_or(&[][..], Vec::as_slice);
+        if !arrows.contains(&target.identifier) {
             if relation.reach == Reach::Many && arrows.len() >= MOST_ARROWS {
                 return Err(Refused::Crowded(relation));
             }
-            let arrows = Arc::make_mut(from).arrows.entry(relation.name).or_default();
+            let arrows = Arc::make_mut(source).arrows.entry(relation.name).or_default();
             if relation.reach == Reach::One {
                 arrows.clear();
             }
-            arrows.push(to.identifier.clone());
+            arrows.push(target.identifier.clone());
         }
-        both_ends(&mut shelves, kind, relation, ends)
+        both_ends(&mut collections, kind, relation, from, to)
     }
 
     /// Removes a relation; one that does not exist is not an error, because the result is as
@@ -176,16 +178,17 @@ impl Store {
         &self,
         kind: &'static Kind,
         relation: &'static Relation,
-        ends: (&str, &str),
+        from: &str,
+        to: &str,
     ) -> Result<(Arc<Node>, Arc<Node>), Refused> {
-        let mut shelves = self.lock();
-        find(&mut shelves, relation.target, ends.1)?;
-        wipe(find(&mut shelves, kind, ends.0)?, relation, ends.1);
-        both_ends(&mut shelves, kind, relation, ends)
+        let mut collections = self.lock();
+        find(&mut collections, relation.target, to)?;
+        wipe(find(&mut collections, kind, from)?, relation, to);
+        both_ends(&mut collections, kind, relation, from, to)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shelves> {
-        // No verb leaves the shelves half changed, so what a panic elsewhere left is still whole.
+    fn lock(&self) -> MutexGuard<'_, Collections> {
+        // No verb leaves the collections half changed, so what a panic elsewhere left is still whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -199,34 +202,35 @@ impl Node {
 /// Reads the ends again, because after a change a relation from an object to itself has two of them
 /// to show.
 fn both_ends(
-    shelves: &mut Shelves,
+    collections: &mut Collections,
     kind: &'static Kind,
     relation: &'static Relation,
-    (from, to): (&str, &str),
+    from: &str,
+    to: &str,
 ) -> Result<(Arc<Node>, Arc<Node>), Refused> {
-    let from = Arc::clone(find(shelves, kind, from)?);
-    let to = Arc::clone(find(shelves, relation.target, to)?);
+    let from = Arc::clone(find(collections, kind, from)?);
+    let to = Arc::clone(find(collections, relation.target, to)?);
     Ok((from, to))
 }
 
 fn find<'s>(
-    shelves: &'s mut Shelves,
+    collections: &'s mut Collections,
     kind: &'static Kind,
     identifier: &str,
 ) -> Result<&'s mut Arc<Node>, Refused> {
-    shelves
+    collections
         .get_mut(kind.name)
-        .and_then(|shelf| shelf.get_mut(identifier))
+        .and_then(|collection| collection.get_mut(identifier))
         .ok_or_else(|| Refused::Unknown(kind, identifier.to_owned()))
 }
 
 fn insert(
-    shelf: &mut Collection,
+    collection: &mut Collection,
     kind: &'static Kind,
     identifier: String,
     changes: Changes,
 ) -> Result<Arc<Node>, Refused> {
-    if shelf.len() >= MOST_PER_KIND {
+    if collection.len() >= MOST_PER_KIND {
         return Err(Refused::Full(kind));
     }
     if identifier.trim().is_empty() {
@@ -238,7 +242,7 @@ fn insert(
     let (texts, arrows) = (BTreeMap::new(), BTreeMap::new());
     let mut node = Arc::new(Node { kind, identifier: identifier.clone(), texts, arrows });
     change(&mut node, changes)?;
-    shelf.insert(identifier, Arc::clone(&node));
+    collection.insert(identifier, Arc::clone(&node));
     Ok(node)
 }
 
@@ -264,7 +268,7 @@ fn wipe(node: &mut Arc<Node>, relation: &'static Relation, identifier: &str) {
     }
 }
 
-fn free_identifier(shelf: &Collection, kind: &Kind, changes: &Changes) -> String {
+fn free_identifier(collection: &Collection, kind: &Kind, changes: &Changes) -> String {
     let name = changes.get("name").and_then(Option::as_deref).unwrap_or_default();
     let letters: String = name
         .to_lowercase()
@@ -276,12 +280,12 @@ fn free_identifier(shelf: &Collection, kind: &Kind, changes: &Changes) -> String
     if slug.is_empty() {
         slug = kind.name.to_lowercase();
     }
-    if !shelf.contains_key(&slug) {
+    if !collection.contains_key(&slug) {
         return slug;
     }
     // There are fewer names than numbers to try, so the search ends.
-    (2..=shelf.len() + 2)
+    (2..=collection.len() + 2)
         .map(|number| format!("{slug}-{number}"))
-        .find(|candidate| !shelf.contains_key(candidate))
+        .find(|candidate| !collection.contains_key(candidate))
         .unwrap_or(slug)
 }

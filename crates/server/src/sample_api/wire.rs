@@ -124,7 +124,7 @@ async fn respond_rest(
     };
     let body = body.to_bytes();
     let answering =
-        spawn_blocking(move || rest::answer(&service.store, &method, (&path, &query), &body));
+        spawn_blocking(move || rest::answer(&service.store, &method, &path, &query, &body));
     let done = match answering.await {
         Ok(done) => done,
         Err(error) => {

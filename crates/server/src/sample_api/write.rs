@@ -42,7 +42,7 @@ impl ObjectValue for MutationRoot<'_> {
                 store.create(&CONTROL_ACTION, key(given), requested(given)?)
             }
             Verb::Relate(stroke, kind, relation) => {
-                let (from, to) = self.relate(stroke, (kind, relation), given)?;
+                let (from, to) = self.relate(stroke, kind, relation, given)?;
                 let name = info.field_definition().ty.inner_named_type().as_str();
                 return Ok(ResolvedValue::object(Ends { state: self.state, name, from, to }));
             }
@@ -55,13 +55,14 @@ impl MutationRoot<'_> {
     fn relate(
         &self,
         stroke: Stroke,
-        (kind, relation): (&'static Kind, &'static Relation),
+        kind: &'static Kind,
+        relation: &'static Relation,
         arguments: &JsonMap,
     ) -> Result<(Arc<Node>, Arc<Node>), Refused> {
         let (from, to) = (end(arguments, "from")?, end(arguments, "to")?);
         match stroke {
-            Stroke::Add | Stroke::Merge => self.state.store.relate(kind, relation, (&from, &to)),
-            Stroke::Remove => self.state.store.unrelate(kind, relation, (&from, &to)),
+            Stroke::Add | Stroke::Merge => self.state.store.relate(kind, relation, &from, &to),
+            Stroke::Remove => self.state.store.unrelate(kind, relation, &from, &to),
         }
     }
 }

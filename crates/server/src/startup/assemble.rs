@@ -189,8 +189,9 @@ impl Server {
         let secrets = site_secrets(loaded).await?;
         let (mut made, all) = (Vec::new(), Arc::new(OnceLock::new()));
         for ((site, parts), secrets) in loaded.sites.iter().zip(&self.sites).zip(secrets) {
-            let shared = (&upstreams, self.metrics.as_ref());
-            made.push(site_routes(loaded, site, (parts, shared, secrets), &all));
+            let metrics = self.metrics.as_ref();
+            let shared = Shared { upstreams: &upstreams, metrics, all: &all };
+            made.push(site_routes(loaded, site, parts, secrets, shared));
         }
         all.get_or_init(|| made.iter().flat_map(|(_, guards)| guards).cloned().collect());
         // All at once: each may have to wait for its API.
@@ -250,14 +251,22 @@ impl Server {
     }
 }
 
-/// What trades API keys at a site, and what signs machine users in.
-type SiteSecrets = (Option<Arc<KeyTokens>>, Option<Arc<MachineTokens>>);
+/// What a site signs with, beside its keyring.
+struct SiteSecrets {
+    /// What trades API keys.
+    keys: Option<Arc<KeyTokens>>,
+    /// What signs machine users in.
+    machines: Option<Arc<MachineTokens>>,
+}
 
 /// Reads what all sites sign with; not on the runtime, as it may be in files.
 async fn site_secrets(loaded: &Loaded) -> Result<Vec<SiteSecrets>, StartError> {
     let loaded = loaded.clone();
     let read = move || {
-        let secrets = |site| Ok((loaded.key_tokens(site)?, loaded.machine_tokens(site)?));
+        let secrets = |site| {
+            let (keys, machines) = (loaded.key_tokens(site)?, loaded.machine_tokens(site)?);
+            Ok(SiteSecrets { keys, machines })
+        };
         loaded.sites.iter().map(secrets).collect::<Result<Vec<_>, ConfigError>>()
     };
     match tokio::time::timeout(files::PATIENCE, tokio::task::spawn_blocking(read)).await {
@@ -266,15 +275,23 @@ async fn site_secrets(loaded: &Loaded) -> Result<Vec<SiteSecrets>, StartError> {
     }
 }
 
-/// What all sites share: the APIs behind guards, and what counts.
-type Shared<'a> = (&'a Upstreams, Option<&'a Arc<Metrics>>);
+/// What all sites share.
+#[derive(Clone, Copy)]
+struct Shared<'a> {
+    /// The APIs behind guards.
+    upstreams: &'a Upstreams,
+    metrics: Option<&'a Arc<Metrics>>,
+    /// All guards, once all sites are made.
+    all: &'a Arc<OnceLock<Vec<Guard>>>,
+}
 
 /// Everything that one site answers, and its guards.
 fn site_routes(
     loaded: &Loaded,
     site: &Site,
-    (before, (upstreams, metrics), (keys, machines)): (&SiteParts, Shared<'_>, SiteSecrets),
-    all: &Arc<OnceLock<Vec<Guard>>>,
+    before: &SiteParts,
+    SiteSecrets { keys, machines }: SiteSecrets,
+    Shared { upstreams, metrics, all }: Shared<'_>,
 ) -> (SiteRoutes, Vec<Guard>) {
     let issuer = before.issuer.at(issuers::address(loaded, site));
     let parts = GuardParts {
@@ -296,7 +313,9 @@ fn site_routes(
     let opened: Vec<_> = loaded.guards(site).into_iter().map(open).collect();
     let app = App::new(
         issuer.clone(),
-        (site, &loaded.config.management, Arc::clone(&before.foreign)),
+        site,
+        &loaded.config.management,
+        Arc::clone(&before.foreign),
         Arc::clone(all),
     );
     let routes = http::routes(app.clone()).merge(loaded.rosters.dialects.routes(&dialects::Site {

@@ -261,12 +261,13 @@ pub(crate) async fn open_store(
 ) -> Result<Opened, OpenError> {
     let roots = loaded.roots.pem();
     let around = Surroundings { folder: &loaded.folder, roots: &roots };
-    open_patiently((around, url), migrate, loaded.config.data.wait).await
+    open_patiently(around, url, migrate, loaded.config.data.wait).await
 }
 
 /// Opens the address; for so long as `wait` says, a server that does not answer is tried again.
 async fn open_patiently(
-    (around, url): (Surroundings<'_>, &str),
+    around: Surroundings<'_>,
+    url: &str,
     migrate: Migrate,
     wait: Option<Lifetime>,
 ) -> Result<Opened, OpenError> {

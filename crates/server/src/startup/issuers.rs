@@ -46,7 +46,8 @@ fn passwords() -> Passwords {
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuer(loaded: &Loaded, access: Access) -> Result<Issuer, StartError> {
     let data = data_source::open(loaded, access).await?;
-    open_site(loaded, &loaded.site, (data, passwords(), Arc::default()), access).await
+    let shared = Shared { data, passwords: passwords(), readiness: Arc::default() };
+    open_site(loaded, &loaded.site, shared, access).await
 }
 
 /// Opens the issuers of all sites, over one data source.
@@ -70,7 +71,7 @@ pub(crate) async fn open_measured_issuers(
     if let Some(metrics) = metrics {
         data.store = Metered::of(data.store, metrics);
     }
-    let shared = (data, passwords(), Arc::default());
+    let shared = Shared { data, passwords: passwords(), readiness: Arc::default() };
     let mut issuers = Vec::new();
     for site in &loaded.sites {
         issuers.push(open_site(loaded, site, shared.clone(), access).await?);
@@ -78,10 +79,18 @@ pub(crate) async fn open_measured_issuers(
     Ok(issuers)
 }
 
+/// What the issuers of all sites share.
+#[derive(Clone)]
+struct Shared {
+    data: Data,
+    passwords: Passwords,
+    readiness: Arc<Readiness>,
+}
+
 async fn open_site(
     loaded: &Loaded,
     site: &Site,
-    (data, passwords, readiness): (Data, Passwords, Arc<Readiness>),
+    Shared { data, passwords, readiness }: Shared,
     access: Access,
 ) -> Result<Issuer, StartError> {
     let Data { store, master, place } = data;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use castellan_issuer::Issuer;
+use castellan_issuer::{Issuer, QueueLength};
 
 use crate::{
     background::denials::Denials,
@@ -39,10 +39,10 @@ pub(super) fn sites(metrics: &Metrics, sites: Vec<(Issuer, Denials)>) {
     }
     let (all, limits) = (Arc::clone(&sites), sites);
     metrics.read(&QUEUE_LENGTH, move |samples| {
-        for_queues(&all, |[site, queue], (length, _)| samples.count([site, queue], length));
+        for_queues(&all, |[site, name], queue| samples.count([site, name], queue.waiting));
     });
     metrics.read(&QUEUE_LIMIT, move |samples| {
-        for_queues(&limits, |[site, queue], (_, limit)| samples.count([site, queue], limit));
+        for_queues(&limits, |[site, name], queue| samples.count([site, name], queue.limit));
     });
     let each = |read: fn(&Issuer, &mut Samples)| {
         let issuers = Arc::clone(&issuers);
@@ -65,8 +65,8 @@ pub(super) fn sites(metrics: &Metrics, sites: Vec<(Issuer, Denials)>) {
     metrics.read(&SIGNING_KEY_AGE, each(key_ages));
     let Some(issuer) = issuers.first().cloned() else { return };
     let passwords = issuer.passwords().clone();
-    let limit = passwords.waiting().1;
-    metrics.read(&PASSWORDS_WAITING, move |samples| samples.count([], passwords.waiting().0));
+    let limit = passwords.queue().limit;
+    metrics.read(&PASSWORDS_WAITING, move |samples| samples.count([], passwords.queue().waiting));
     metrics.read(&PASSWORDS_WAITING_LIMIT, move |samples| samples.count([], limit));
     // As `/readyz` says it; the sites share a data source and a clock.
     metrics.read(&READY, move |samples| {
@@ -76,13 +76,14 @@ pub(super) fn sites(metrics: &Metrics, sites: Vec<(Issuer, Denials)>) {
     });
 }
 
-/// Calls `show` for each queue of each site with its length and its limit.
-fn for_queues(sites: &[(Issuer, Denials)], mut show: impl FnMut([&str; 2], (usize, usize))) {
+/// Calls `show` for each queue of each site.
+fn for_queues(sites: &[(Issuer, Denials)], mut show: impl FnMut([&str; 2], QueueLength)) {
     for (issuer, denials) in sites {
         let site = issuer.repository().site();
         let audit = issuer.audit_backlog();
-        show([site, "audit"], (audit.waiting, audit.limit));
-        show([site, "denials"], denials.waiting());
+        let audit = QueueLength { waiting: audit.waiting, limit: audit.limit };
+        show([site, "audit"], audit);
+        show([site, "denials"], denials.queue());
         show([site, "logout"], issuer.queued_notifications());
     }
 }
@@ -91,7 +92,7 @@ fn for_queues(sites: &[(Issuer, Denials)], mut show: impl FnMut([&str; 2], (usiz
 fn key_ages(issuer: &Issuer, samples: &mut Samples) {
     let (site, now) = (issuer.repository().site(), issuer.now());
     let keys = issuer.keyring().keys();
-    let kind = |at: usize| (keys[at].usage, keys[at].signing.algorithm());
+    let kind = |at: usize| keys[at].usage.with(keys[at].signing.algorithm());
     for (at, key) in keys.iter().enumerate() {
         let signs = |at: usize| keys[at].signs(kind(at), now);
         // While one follows another, both may; the later one is the one in use.

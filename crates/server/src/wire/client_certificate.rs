@@ -10,7 +10,7 @@ use super::distinguished_name::{DistinguishedName, InvalidName};
 
 /// How a request reached the listener, in its extensions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Arrival {
+pub(crate) struct ConnectionInfo {
     /// By TLS of our own.
     pub(crate) tls: bool,
     /// Over a listener that redirects.

@@ -10,6 +10,7 @@ use axum::{
 };
 use castellan_gate::Source;
 use castellan_issuer::{
+    client_auth::BasicAuth,
     error::{OAuthError, ProofError},
     request::{params::Params, source},
     tokens::dpop::Proof,
@@ -47,7 +48,7 @@ pub(crate) struct ClientRequest {
     /// The parameters of the body.
     pub(crate) params: Params,
     /// The decoded `Authorization: Basic`, if there is one.
-    pub(crate) basic: Option<(String, Secret)>,
+    pub(crate) basic: Option<BasicAuth>,
     /// The header `DPoP`, if there is one (RFC 9449 §4.1).
     pub(crate) dpop: Option<String>,
 }
@@ -55,7 +56,7 @@ pub(crate) struct ClientRequest {
 impl ClientRequest {
     /// The `client_id` that it names, proven or not.
     pub(crate) fn client(&self) -> Option<String> {
-        let named = self.basic.as_ref().map(|(id, _)| id.clone());
+        let named = self.basic.as_ref().map(|basic| basic.client_id.clone());
         named.or_else(|| self.params.get("client_id").map(ToOwned::to_owned))
     }
 
@@ -323,7 +324,7 @@ pub(crate) fn authorization(
 
 /// `Authorization: Basic`, its halves form-decoded (RFC 6749 §2.3.1). Another scheme is not client
 /// authentication; a value that cannot be parsed is refused.
-fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
+fn basic(headers: &HeaderMap) -> Result<Option<BasicAuth>, OAuthError> {
     match authorization(headers) {
         Ok(None) => Ok(None),
         Ok(Some(Authorization::Basic(shown))) => Ok(Some(client_of(&shown))),
@@ -333,8 +334,11 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
 }
 
 /// The client and the secret that `shown` names, form-decoded (RFC 6749 §2.3.1).
-pub(crate) fn client_of(shown: &BasicCredentials) -> (String, Secret) {
-    (form_decoded(&shown.user_id), Secret::new(form_decoded(shown.password.expose())))
+pub(crate) fn client_of(shown: &BasicCredentials) -> BasicAuth {
+    BasicAuth {
+        client_id: form_decoded(&shown.user_id),
+        secret: Secret::new(form_decoded(shown.password.expose())),
+    }
 }
 
 fn form_decoded(text: &str) -> String {
@@ -365,7 +369,10 @@ mod tests {
             let mut headers = HeaderMap::new();
             let value = format!("basic {}", STANDARD.encode(text));
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
-            basic(&headers).ok().flatten().map(|(id, secret)| (id, secret.expose().to_owned()))
+            basic(&headers)
+                .ok()
+                .flatten()
+                .map(|basic| (basic.client_id, basic.secret.expose().to_owned()))
         };
         assert_eq!(read("a%20b:c+d%3A"), Some(("a b".to_owned(), "c d:".to_owned())));
         assert_eq!(read("basic:secret\n"), Some(("basic".to_owned(), "secret\n".to_owned())));

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     OpenError,
-    format_state::{FormatState, LEFT, Migrate, Prepared, Progress, too_new},
+    format_state::{FormatState, LEFT, Migrate, Prepared, Progress, Unusable, too_new},
 };
 
 /// The format that this build writes.
@@ -45,7 +45,7 @@ pub(super) async fn bring(
     };
     let mut format = number_of(&found, "format").unwrap_or(u64::MAX);
     if format > NEWEST {
-        let (problem, remedy) = too_new(format, NEWEST);
+        let Unusable { problem, remedy } = too_new(format, NEWEST);
         return Err(OpenError::server("dynamodb", problem, remedy));
     }
     // Also when it is finished: nothing prevents a forgotten node of an older version from writing
@@ -176,7 +176,7 @@ async fn left(client: &Client, table: &str) -> Result<u64, OpenError> {
 /// Has the table refuse builds of the format before, if nothing of theirs is left.
 async fn narrow(client: &Client, table: &str) -> Result<u64, OpenError> {
     if left(client, table).await? > 0 {
-        return Err(OpenError::server("dynamodb", LEFT.0, LEFT.1));
+        return Err(OpenError::server("dynamodb", LEFT.problem, LEFT.remedy));
     }
     client
         .update_item()

@@ -44,18 +44,18 @@ pub(super) fn name_room(site: &str, kind: Kind) -> String {
 
 /// The place of a name in the index; never empty. A sort key has at most 1024 bytes, so that of a
 /// longer name is where it begins.
-pub(super) fn name_shelf(name: &str) -> String {
-    shelf_of_digits(&hex(name))
+pub(super) fn name_sort_key(name: &str) -> String {
+    sort_key_of_digits(&hex(name))
 }
 
-fn shelf_of_digits(digits: &str) -> String {
+fn sort_key_of_digits(digits: &str) -> String {
     format!("n{}", digits.get(..1_022).unwrap_or(digits))
 }
 
 /// The place in the index of the name at `pk`: what [`name_item`] writes.
 pub(super) fn sort_key_of_name(pk: &str) -> Option<(String, String)> {
     let (room, digits) = pk.strip_prefix("n.")?.rsplit_once('.')?;
-    Some((format!("n.{room}"), shelf_of_digits(digits)))
+    Some((format!("n.{room}"), sort_key_of_digits(digits)))
 }
 
 /// The name at `pk`.
@@ -99,7 +99,7 @@ pub(super) fn name_item(draft: &Draft, name: &str) -> Item {
     let mut item = at(name_place(&draft.key, name));
     item.insert("o".to_owned(), text(place(&draft.key)));
     item.insert("g".to_owned(), text(name_room(&draft.key.site, draft.key.kind)));
-    item.insert("s".to_owned(), text(name_shelf(name)));
+    item.insert("s".to_owned(), text(name_sort_key(name)));
     expire(&mut item, draft.expires_at);
     item
 }

@@ -10,7 +10,7 @@ use super::{
     Dynamo,
     error::DriverError,
     item::{
-        self, LIVE, is_live, is_taken, key_of, name_at, name_room, name_shelf, room, seconds,
+        self, LIVE, is_live, is_taken, key_of, name_at, name_room, name_sort_key, room, seconds,
         sort_key, text, text_of,
     },
 };
@@ -72,9 +72,9 @@ impl Dynamo {
         query: &NameQuery,
         now: Timestamp,
     ) -> Result<Vec<Named>, DriverError> {
-        let prefix = name_shelf(&query.part);
+        let prefix = name_sort_key(&query.part);
         let from = match query.after.as_ref().filter(|after| **after >= query.part) {
-            Some(after) => format!("{}!", name_shelf(after)),
+            Some(after) => format!("{}!", name_sort_key(after)),
             None => prefix.clone(),
         };
         let to = format!("{prefix}g");

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     OpenError, Opened,
-    format_state::{FormatState, Migrate, Prepared, too_new},
+    format_state::{FormatState, Migrate, Prepared, Unusable, too_new},
     limiter::Limiter,
 };
 
@@ -56,7 +56,8 @@ pub(crate) fn check(scheme: &'static str, rest: &str) -> Result<(), OpenError> {
 pub(crate) async fn open(
     scheme: &'static str,
     rest: &str,
-    (migrate, roots): (Migrate, &str),
+    migrate: Migrate,
+    roots: &str,
 ) -> Result<Opened, OpenError> {
     check(scheme, rest)?;
     let place = place(scheme, rest);
@@ -140,7 +141,7 @@ async fn prepare(place: &Database, migrate: Migrate) -> Result<Prepared, OpenErr
     };
     let mut format = format_of(&found);
     if format > NEWEST {
-        let (problem, remedy) = too_new(format, NEWEST);
+        let Unusable { problem, remedy } = too_new(format, NEWEST);
         return Err(OpenError::server("mongodb", problem, remedy));
     }
     if format < NEWEST && migrate >= Migrate::Finish {

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::error::{DriverError, refused, unreachable};
 use crate::{
     OpenError,
-    format_state::{FormatState, LEFT, Migrate, Prepared, Progress, TOO_OLD, too_new},
+    format_state::{FormatState, LEFT, Migrate, Prepared, Progress, TOO_OLD, Unusable, too_new},
 };
 
 /// The format that this build writes.
@@ -39,7 +39,7 @@ pub(super) async fn bring(
         }
         Some(found) if found.is_wide || migrate == Migrate::Look => {}
         Some(_) if migrate == Migrate::No => {
-            return Err(OpenError::server("postgres", TOO_OLD.0, TOO_OLD.1));
+            return Err(OpenError::server("postgres", TOO_OLD.problem, TOO_OLD.remedy));
         }
         _ => {
             is_new = widen(connection).await?;
@@ -97,7 +97,7 @@ async fn look(connection: &mut PgConnection) -> Result<Option<Found>, OpenError>
     if let Ok(format @ 1..=NEWEST) = u64::try_from(format) {
         return Ok(Some(Found { format, database, is_wide }));
     }
-    let (problem, remedy) = too_new(format, NEWEST);
+    let Unusable { problem, remedy } = too_new(format, NEWEST);
     Err(OpenError::server("postgres", problem, remedy))
 }
 
@@ -202,7 +202,7 @@ async fn narrow(connection: &mut PgConnection) -> Result<u64, OpenError> {
     let left: i64 =
         sqlx::query_scalar(UNMIRRORED).fetch_one(&mut *moment).await.map_err(refused)?;
     if left > 0 {
-        return Err(OpenError::server("postgres", LEFT.0, LEFT.1));
+        return Err(OpenError::server("postgres", LEFT.problem, LEFT.remedy));
     }
     sqlx::raw_sql(NARROW).execute(&mut *moment).await.map_err(refused)?;
     sqlx::query("UPDATE castellan_meta SET format = $1")

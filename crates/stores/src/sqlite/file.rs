@@ -8,7 +8,7 @@ use std::thread;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{explain, missing, unwritable};
-use super::format::{self, Found};
+use super::format::{self, Brought, Found};
 use super::patience::{PATIENCE, PAUSE, patiently};
 use crate::OpenError;
 use crate::format_state::{FormatState, Migrate};
@@ -38,12 +38,16 @@ pub(super) fn path_of(rest: &str, folder: &Path) -> Result<PathBuf, OpenError> {
     })
 }
 
+/// A file that is open for the writer.
+pub(super) struct OpenedFile {
+    pub(super) connection: Connection,
+    pub(super) format_state: FormatState,
+    /// Whether its tables were made just now.
+    pub(super) is_new: bool,
+}
+
 /// Opens the file at `path` for the writer; makes it and its tables if need be and `migrate` creates.
-/// The last value says whether it made them.
-pub(super) fn open_for_writing(
-    path: &Path,
-    migrate: Migrate,
-) -> Result<(Connection, FormatState, bool), OpenError> {
+pub(super) fn open_for_writing(path: &Path, migrate: Migrate) -> Result<OpenedFile, OpenError> {
     if path.is_dir() {
         return Err(OpenError::file(path, "it is a directory", "give the path of a file in it"));
     }
@@ -75,8 +79,8 @@ pub(super) fn open_for_writing(
             remedy,
         ));
     }
-    let (format_state, is_new) = format::bring(path, &mut connection, migrate)?;
-    Ok((connection, format_state, is_new))
+    let Brought { format_state, is_new } = format::bring(path, &mut connection, migrate)?;
+    Ok(OpenedFile { connection, format_state, is_new })
 }
 
 /// Opens the file at `path` for a reader. The writer's connection must be open.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     OpenError,
-    format_state::{FormatState, LEFT, Migrate, Progress, TOO_OLD, too_new},
+    format_state::{FormatState, LEFT, Migrate, Progress, TOO_OLD, Unusable, too_new},
 };
 
 /// The format that this build writes, as SQLite's `user_version`.
@@ -44,7 +44,7 @@ pub(super) fn check(path: &Path, moment: &Transaction<'_>) -> Result<Found, Open
         return match u64::try_from(format) {
             Ok(known @ 1..=NEWEST) => Ok(Found::Ours(known)),
             Ok(newer) if newer > NEWEST => {
-                let (problem, remedy) = too_new(newer, NEWEST);
+                let Unusable { problem, remedy } = too_new(newer, NEWEST);
                 Err(OpenError::file(path, format!("it {problem}"), remedy))
             }
             _ => Err(OpenError::file(
@@ -67,28 +67,37 @@ pub(super) fn admits_older(connection: &Connection) -> Result<bool, DriverError>
     Ok(format < row::int(NEWEST))
 }
 
-/// Brings a file as far as `migrate` says, and says whether its tables were made.
+/// A file that was brought to a format.
+pub(super) struct Brought {
+    pub(super) format_state: FormatState,
+    /// Whether its tables were made just now.
+    pub(super) is_new: bool,
+}
+
+/// Brings a file as far as `migrate` says.
 pub(super) fn bring(
     path: &Path,
     connection: &mut Connection,
     migrate: Migrate,
-) -> Result<(FormatState, bool), OpenError> {
-    let (mut format, is_new) = widen(path, connection, migrate)?;
+) -> Result<Brought, OpenError> {
+    let Widened { mut format, is_new } = widen(path, connection, migrate)?;
     if format < NEWEST && migrate >= Migrate::Fill {
         fill(connection).map_err(|fault| explain(path, fault))?;
     }
     if format < NEWEST && migrate >= Migrate::Finish {
         format = narrow(path, connection)?;
     }
-    Ok((FormatState { format, newest: NEWEST }, is_new))
+    Ok(Brought { format_state: FormatState { format, newest: NEWEST }, is_new })
+}
+
+/// A file that this version can write.
+struct Widened {
+    format: u64,
+    is_new: bool,
 }
 
 /// Initialises an empty file, or widens one of a previous format for this version.
-fn widen(
-    path: &Path,
-    connection: &mut Connection,
-    migrate: Migrate,
-) -> Result<(u64, bool), OpenError> {
+fn widen(path: &Path, connection: &mut Connection, migrate: Migrate) -> Result<Widened, OpenError> {
     let sql = |error: rusqlite::Error| explain(path, error.into());
     // Checked again under the lock: another process may have been faster.
     let moment = begin(connection).map_err(sql)?;
@@ -100,7 +109,7 @@ fn widen(
             format
         }
         Found::Ours(_) if migrate == Migrate::No => {
-            let (problem, remedy) = TOO_OLD;
+            let Unusable { problem, remedy } = TOO_OLD;
             return Err(OpenError::file(path, format!("it {problem}"), remedy));
         }
         Found::Nothing if !migrate.creates() => return Err(missing(path, "is empty")),
@@ -118,7 +127,7 @@ fn widen(
         }
     };
     moment.commit().map_err(sql)?;
-    Ok((format, found == Found::Nothing))
+    Ok(Widened { format, is_new: found == Found::Nothing })
 }
 
 fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
@@ -183,7 +192,7 @@ fn narrow(path: &Path, connection: &mut Connection) -> Result<u64, OpenError> {
     // Counted under the lock: later writers see the new format.
     let left: i64 = moment.query_row(UNMIRRORED, [], |row| row.get(0)).map_err(sql)?;
     if left > 0 {
-        return Err(OpenError::file(path, format!("it {}", LEFT.0), LEFT.1));
+        return Err(OpenError::file(path, format!("it {}", LEFT.problem), LEFT.remedy));
     }
     moment.execute_batch(include_str!("format-2-only.sql")).map_err(sql)?;
     moment.pragma_update(None, "user_version", row::int(NEWEST)).map_err(sql)?;

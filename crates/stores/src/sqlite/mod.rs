@@ -55,7 +55,8 @@ pub(crate) fn check(path: &str) -> Result<(), OpenError> {
 /// Opens the file at `path` in `folder`, and makes it if it does not exist and `migrate` creates.
 pub(crate) fn open(path: &str, folder: &Path, migrate: Migrate) -> Result<Opened, OpenError> {
     let path = file::path_of(path, folder)?;
-    let (connection, format_state, is_new) = file::open_for_writing(&path, migrate)?;
+    let file::OpenedFile { connection, format_state, is_new } =
+        file::open_for_writing(&path, migrate)?;
     let mover = file::open_for_moving(&path).map_err(|error| explain(&path, error.into()))?;
     let open_reader = || file::open_for_reading(&path);
     let sqlite = Sqlite {

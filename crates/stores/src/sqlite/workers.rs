@@ -17,7 +17,7 @@ pub(super) struct Workers<J> {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Where a thread of a crew gets its jobs.
+/// Where a worker gets its jobs.
 pub(super) struct Queue<J>(Arc<Mutex<mpsc::Receiver<J>>>);
 
 impl<J: Send + 'static> Workers<J> {

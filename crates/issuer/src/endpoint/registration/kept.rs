@@ -27,7 +27,7 @@ const OF_REFRESH: [&str; 3] =
 impl Issuer {
     /// Writes into `plan` what it keeps of the client `id`, as far as that can hold beside the new
     /// metadata.
-    pub(super) fn keep_additions(&self, plan: &mut Plan, (id, before): (&str, &Client)) {
+    pub(super) fn keep_additions(&self, plan: &mut Plan, id: &str, before: &Client) {
         let before = ClientDocument::show(id, before);
         let Some(before) = before.as_object() else { return };
         let document = &mut plan.document;

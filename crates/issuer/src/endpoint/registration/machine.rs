@@ -43,7 +43,7 @@ impl Issuer {
             return Ok(scopes.iter().position(given));
         };
         let asked: Scopes = scopes.iter().filter(|scope| given(scope)).cloned().collect();
-        let denied = self.beyond_roles((id, &Arc::new(account)), &asked).await?;
+        let denied = self.beyond_roles(id, &Arc::new(account), &asked).await?;
         Ok(denied.and_then(|denied| scopes.iter().position(|scope| *scope == denied)))
     }
 

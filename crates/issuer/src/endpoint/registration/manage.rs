@@ -11,8 +11,8 @@ use crate::{
     error::OAuthError,
     records::{Client, Registration, repository::Versioned},
     resources::{
-        ApplyError, ClientDocument, Mode, Precondition, Registered, RegisteredClient,
-        Resource as _, ResourceKind, version_of,
+        ApplyError, ClientDocument, Precondition, Registered, RegisteredClient, Resource as _,
+        ResourceKind, WriteOptions, version_of,
     },
     settings::registration::MANAGE,
 };
@@ -44,7 +44,7 @@ impl Issuer {
         for _ in 0..TRIES {
             let managed = self.managed(id, key.as_ref()).await?;
             if !managed.is_own {
-                return Ok(self.registered_answer((id, &managed.stored.body), None));
+                return Ok(self.registered_answer(id, &managed.stored.body, None));
             }
             let Value::Object(mut document) = ClientDocument::show(id, &managed.stored.body) else {
                 return Err(RegistrationError::Unknown);
@@ -60,7 +60,7 @@ impl Issuer {
                 self.renewed(&managed, &shown, managed.registration.metadata.clone());
             let members = Registered::members(&Value::Object(document), &registration);
             if let Some(client) = self.write_over(&managed.stored, members).await? {
-                return Ok(self.registered_answer((id, &client), Some(&shown)));
+                return Ok(self.registered_answer(id, &client, Some(&shown)));
             }
         }
         Err(contention())
@@ -81,13 +81,13 @@ impl Issuer {
         for _ in 0..TRIES {
             let managed = self.managed(id, key.as_ref()).await?;
             let mut asked = members.clone();
-            self.check_identity((id, &managed.stored.body), &mut asked).await?;
+            self.check_identity(id, &managed.stored.body, &mut asked).await?;
             let initiator = self.initiator_of(&managed.registration).await?;
             let client = &managed.stored.body;
             let mut plan = self.plan(asked, &initiator, Some(client)).await?;
             let by = managed.registration.initial_client.as_deref();
             self.check_names(&plan, by, Some(id)).await?;
-            self.keep_additions(&mut plan, (id, client));
+            self.keep_additions(&mut plan, id, client);
             if !client.active {
                 plan.document.insert("active".to_owned(), json!(false));
             }
@@ -103,7 +103,7 @@ impl Issuer {
             let members = written(&plan, &registration, &shown);
             if let Some(client) = self.write_over(&managed.stored, members).await? {
                 let shown = managed.is_own.then_some(&shown);
-                return Ok(self.registered_answer((id, &client), shown));
+                return Ok(self.registered_answer(id, &client, shown));
             }
         }
         Err(contention())
@@ -195,7 +195,8 @@ impl Issuer {
     /// §2.2). What only answers have is taken off.
     async fn check_identity(
         &self,
-        (id, client): (&str, &Client),
+        id: &str,
+        client: &Client,
         members: &mut Map<String, Value>,
     ) -> Result<(), RegistrationError> {
         let invalid = |text: &str| Err(RegistrationError::Metadata(text.to_owned()));
@@ -270,12 +271,13 @@ impl Issuer {
     ) -> Result<Option<Client>, RegistrationError> {
         let seen = [seen(before)];
         let id = &before.id;
-        let written = RegisteredClient::write(self, id, members, (Mode::Write, &seen)).await;
+        let written =
+            RegisteredClient::write(self, id, members, WriteOptions::write_if(&seen)).await;
         let applied = match written {
             Err(ApplyError::Precondition(_) | ApplyError::Conflict(_)) => return Ok(None),
             written => written?,
         };
-        self.audit_write((ResourceKind::CLIENT, id), &applied);
+        self.audit_write(ResourceKind::CLIENT, id, &applied);
         let stored = self.repository().get::<Client>(id, self.now()).await?;
         Ok(Some(stored.ok_or_else(|| RegistrationError::from(OAuthError::InvalidToken))?.body))
     }

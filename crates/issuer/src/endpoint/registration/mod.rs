@@ -29,13 +29,13 @@ use crate::{
         AuditKind, Event,
         origin::{self, Party},
     },
-    client_auth::ClientCredentials,
+    client_auth::{BasicAuth, ClientCredentials},
     error::OAuthError,
     records::{Client, RegisteredBy, Registration, repository::Written, used_jti::UsedAssertion},
     request::source::Source,
     resources::{
-        Mode, Precondition, REGISTRATION_PATH, Registered, RegisteredClient, Resource as _,
-        ResourceKind, client_metadata, registration_uri,
+        Precondition, REGISTRATION_PATH, Registered, RegisteredClient, Resource as _, ResourceKind,
+        WriteOptions, client_metadata, registration_uri,
     },
     settings::{Registrant, registration::REGISTER},
     store::Kind,
@@ -49,7 +49,7 @@ pub struct Sender<'a> {
     /// The access token, and the proof of its key.
     pub token: Option<(&'a str, Option<Proof<'a>>)>,
     /// The client and its secret, by `Authorization: Basic`.
-    pub basic: Option<(String, Secret)>,
+    pub basic: Option<BasicAuth>,
     /// From where it came.
     pub source: Option<Source>,
 }
@@ -111,7 +111,8 @@ impl Issuer {
         let written = written(&plan, &registration, &shown);
         let absent = [Precondition::Absent];
         // Whatever is wrong shows before the token is used up.
-        RegisteredClient::write(self, &id, written.clone(), (Mode::DryRun, &absent)).await?;
+        let checked = WriteOptions::check_if(&absent);
+        RegisteredClient::write(self, &id, written.clone(), checked).await?;
         if let Some((used, ends)) = &initiator.once {
             // Before the client is there: of any number of requests at a time one gets on, and a crash
             // in between leaves a used token and no client.
@@ -121,8 +122,9 @@ impl Issuer {
                 _ => return Err(OAuthError::InvalidToken.into()),
             }
         }
-        let applied = RegisteredClient::write(self, &id, written, (Mode::Write, &absent)).await?;
-        self.audit_write((ResourceKind::CLIENT, &id), &applied);
+        let applied =
+            RegisteredClient::write(self, &id, written, WriteOptions::write_if(&absent)).await?;
+        self.audit_write(ResourceKind::CLIENT, &id, &applied);
         // Others may have come at the same time, with such a name or to the last place: each of them
         // sees the others.
         let alone = match self.check_room(&initiator, 1).await {
@@ -135,7 +137,7 @@ impl Issuer {
         }
         let stored = self.repository().get::<Client>(&id, self.now()).await?;
         let stored = stored.ok_or(RegistrationError::Unknown)?;
-        Ok(self.registered_answer((&id, &stored.body), Some(&shown)))
+        Ok(self.registered_answer(&id, &stored.body, Some(&shown)))
     }
 
     /// Records that somebody was not allowed to register or manage a client.
@@ -156,8 +158,8 @@ impl Issuer {
             (Some((token, proof)), _) if by(Registrant::Token) => {
                 self.by_token(token, proof.as_ref()).await
             }
-            (None, Some((id, secret))) if by(Registrant::Client) => {
-                let shown = ClientCredentials::Basic(id, secret);
+            (None, Some(basic)) if by(Registrant::Client) => {
+                let shown = ClientCredentials::Basic(basic.client_id, basic.secret);
                 let proven = self.authenticate_client(shown, sender.source).await?;
                 if !proven.authenticated {
                     return Err(OAuthError::InvalidClient { basic: true }.into());
@@ -263,7 +265,7 @@ impl Issuer {
     }
 
     /// What is answered about a client (RFC 7591 §3.2.1, RFC 7592 §3), with what is shown once.
-    fn registered_answer(&self, (id, client): (&str, &Client), shown: Option<&Shown>) -> Value {
+    fn registered_answer(&self, id: &str, client: &Client, shown: Option<&Shown>) -> Value {
         let mut answer = client_metadata(client);
         let mut set = |name: &str, value: Value| answer.insert(name.to_owned(), value);
         set("client_id", json!(id));

@@ -139,7 +139,8 @@ impl Actor {
     /// [`AccountError::Denied`] naming the field, if not.
     pub(in crate::management) fn may_change(
         &self,
-        (id, account): (&str, &Account),
+        id: &str,
+        account: &Account,
         fields: &Map<String, Value>,
     ) -> Result<(), AccountError> {
         self.may_touch(id, account)?;

@@ -43,9 +43,10 @@ impl Issuer {
     pub async fn make_email_primary(
         &self,
         actor: &Actor,
-        (id, email): (&str, &str),
+        id: &str,
+        email: &str,
     ) -> Result<bool, AccountError> {
-        self.make_primary(actor, (id, email), EMAILS).await
+        self.make_primary(actor, id, email, EMAILS).await
     }
 
     /// Deletes `email`, which is one of those of the account `id` and not its primary one; `false` if
@@ -56,9 +57,10 @@ impl Issuer {
     pub async fn delete_email(
         &self,
         actor: &Actor,
-        (id, email): (&str, &str),
+        id: &str,
+        email: &str,
     ) -> Result<bool, AccountError> {
-        self.delete_secondary(actor, (id, email), EMAILS).await
+        self.delete_secondary(actor, id, email, EMAILS).await
     }
 
     /// Makes `number`, which the account `id` has, its primary one; `false` if it does not have it.
@@ -68,9 +70,10 @@ impl Issuer {
     pub async fn make_phone_primary(
         &self,
         actor: &Actor,
-        (id, number): (&str, &str),
+        id: &str,
+        number: &str,
     ) -> Result<bool, AccountError> {
-        let is_made = self.make_primary(actor, (id, number), PHONES).await?;
+        let is_made = self.make_primary(actor, id, number, PHONES).await?;
         if !is_made && self.account_by_phone_number(number).await?.is_some() {
             return Err(AccountError::of_clash(&phone_name(number), ""));
         }
@@ -85,15 +88,17 @@ impl Issuer {
     pub async fn delete_phone(
         &self,
         actor: &Actor,
-        (id, number): (&str, &str),
+        id: &str,
+        number: &str,
     ) -> Result<bool, AccountError> {
-        self.delete_secondary(actor, (id, number), PHONES).await
+        self.delete_secondary(actor, id, number, PHONES).await
     }
 
     async fn make_primary(
         &self,
         actor: &Actor,
-        (id, value): (&str, &str),
+        id: &str,
+        value: &str,
         reach: Reach,
     ) -> Result<bool, AccountError> {
         let wanted = (reach.folded)(value);
@@ -113,7 +118,8 @@ impl Issuer {
     async fn delete_secondary(
         &self,
         actor: &Actor,
-        (id, value): (&str, &str),
+        id: &str,
+        value: &str,
         reach: Reach,
     ) -> Result<bool, AccountError> {
         let wanted = (reach.folded)(value);

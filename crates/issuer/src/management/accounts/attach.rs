@@ -51,7 +51,7 @@ impl Issuer {
             attached.devices.push(device.clone());
             Ok(Some(()))
         };
-        self.attach(actor, (id, "devices"), add).await?;
+        self.attach(actor, id, "devices", add).await?;
         Ok(device_view(&device))
     }
 
@@ -62,7 +62,8 @@ impl Issuer {
     pub async fn update_device(
         &self,
         actor: &Actor,
-        (id, device_id): (&str, &str),
+        id: &str,
+        device_id: &str,
         fields: &Map<String, Value>,
     ) -> Result<Value, AccountError> {
         let now = self.now();
@@ -83,7 +84,7 @@ impl Issuer {
             keeps_factors(&before, account, now)?;
             Ok(Some(changed))
         };
-        let changed = self.attach_to(actor, (id, "devices"), change).await?;
+        let changed = self.attach_to(actor, id, "devices", change).await?;
         changed.map(|device| device_view(&device)).ok_or(AccountError::NotFound("device"))
     }
 
@@ -95,7 +96,8 @@ impl Issuer {
     pub async fn delete_device(
         &self,
         actor: &Actor,
-        (id, device_id): (&str, &str),
+        id: &str,
+        device_id: &str,
         allowed: Allowed<'_>,
     ) -> Result<bool, AccountError> {
         let now = self.now();
@@ -115,7 +117,7 @@ impl Issuer {
             keeps_factors(&before, account, now)?;
             Ok(Some(()))
         };
-        was_there(self.attach_to(actor, (id, "devices"), remove).await)
+        was_there(self.attach_to(actor, id, "devices", remove).await)
     }
 
     /// Deletes the link of `value` at `domain`, if it is one of the account `id`; `false` if not.
@@ -126,14 +128,15 @@ impl Issuer {
         &self,
         actor: &Actor,
         id: &str,
-        (value, domain): (&str, &str),
+        value: &str,
+        domain: &str,
     ) -> Result<bool, AccountError> {
         let remove = |attached: &mut Attached| {
             let before = attached.links.len();
             attached.links.retain(|link| link.value != value || link.domain != domain);
             Ok((attached.links.len() < before).then_some(()))
         };
-        was_there(self.attach(actor, (id, "linkedAccounts"), remove).await)
+        was_there(self.attach(actor, id, "linkedAccounts", remove).await)
     }
 
     /// Writes what `change` makes of what is attached to the account `id`, unless it says that there is
@@ -141,25 +144,27 @@ impl Issuer {
     pub(super) async fn attach<T: Send>(
         &self,
         actor: &Actor,
-        member: (&str, &'static str),
+        id: &str,
+        member: &'static str,
         change: impl Fn(&mut Attached) -> Result<Option<T>, AccountError> + Send + Sync,
     ) -> Result<Option<T>, AccountError> {
         let change = |account: &mut Account| change(&mut account.attached);
-        self.attach_to(actor, member, change).await
+        self.attach_to(actor, id, member, change).await
     }
 
     /// The same for what the person signs in with: who sets it must be in all of their groups.
     pub(super) async fn change_sign_in<T: Send>(
         &self,
         actor: &Actor,
-        (id, member): (&str, &'static str),
+        id: &str,
+        member: &'static str,
         change: impl Fn(&mut Account) -> Result<Option<T>, AccountError> + Send + Sync,
     ) -> Result<Option<T>, AccountError> {
         let change = |account: &mut Account| {
             actor.may_open(id, account)?;
             change(account)
         };
-        self.attach_to(actor, (id, member), change).await
+        self.attach_to(actor, id, member, change).await
     }
 
     /// The account `id`, if `actor` may change what its person signs in with.
@@ -176,7 +181,8 @@ impl Issuer {
     async fn attach_to<T: Send>(
         &self,
         actor: &Actor,
-        (id, member): (&str, &'static str),
+        id: &str,
+        member: &'static str,
         change: impl Fn(&mut Account) -> Result<Option<T>, AccountError> + Send + Sync,
     ) -> Result<Option<T>, AccountError> {
         if self.stored_account(id).await?.is_none() {

@@ -50,7 +50,8 @@ impl Issuer {
     pub async fn delete_bucket(
         &self,
         actor: &Actor,
-        (user_name, purpose): (&str, &str),
+        user_name: &str,
+        purpose: &str,
     ) -> Result<bool, AccountError> {
         if let Some(person) = self.find_by_user_name(user_name).await? {
             actor.may_touch(&person.id, &person.body)?;

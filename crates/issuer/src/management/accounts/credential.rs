@@ -74,10 +74,10 @@ impl Issuer {
             }
             Ok((*credential != before).then_some(()))
         };
-        self.attach(actor, (&id, "credential state"), set).await?;
+        self.attach(actor, &id, "credential state", set).await?;
         match change.locked_at {
             None => {}
-            Some(None) => self.unlock((&id, &names)).await?,
+            Some(None) => self.unlock(&id, &names).await?,
             Some(Some(since)) => self.lock_out(&id, since.min(self.now())).await?,
         }
         let stored = self.stored_account(&id).await?.ok_or(AccountError::NotFound("account"))?;
@@ -87,7 +87,7 @@ impl Issuer {
     async fn state_of(&self, stored: &Versioned<Account>) -> Result<Value, StoreError> {
         let account = &stored.body;
         let credential = &account.attached.credential;
-        let locked = self.locked_since((&stored.id, &names(account))).await?;
+        let locked = self.locked_since(&stored.id, &names(account)).await?;
         Ok(json!({
             "userName": account.user_name,
             "forceReset": {"resetRequired": credential.must_change},

@@ -37,7 +37,7 @@ impl Issuer {
             return Err(AccountError::NotConfigured("password reset by email"));
         }
         let found = self.whom(whom).await?;
-        self.send_link(found, (LinkUse::Reset, locale), reveals).await
+        self.send_link(found, LinkUse::Reset, locale, reveals).await
     }
 
     /// Sends a link that sets the first password of an account, and makes it active; `false` if there
@@ -49,7 +49,8 @@ impl Issuer {
     pub async fn initialize_activation(
         &self,
         actor: &Actor,
-        (whom, locale): (Whom<'_>, Option<&str>),
+        whom: Whom<'_>,
+        locale: Option<&str>,
         reveals: bool,
     ) -> Result<bool, AccountError> {
         if !self.mails_reset_links() {
@@ -64,22 +65,23 @@ impl Issuer {
             }
             found = None;
         }
-        self.send_link(found, (LinkUse::Activation, locale), reveals).await
+        self.send_link(found, LinkUse::Activation, locale, reveals).await
     }
 
     async fn send_link(
         &self,
         found: Option<Versioned<Account>>,
-        (does, locale): (LinkUse, Option<&str>),
+        does: LinkUse,
+        locale: Option<&str>,
         reveals: bool,
     ) -> Result<bool, AccountError> {
         match found {
             Some(stored) if !reveals => {
-                self.mail_link_later(stored, (does, locale.map(ToOwned::to_owned)));
+                self.mail_link_later(stored, does, locale.map(ToOwned::to_owned));
                 Ok(true)
             }
             None => Ok(!reveals),
-            Some(stored) => match self.mail_link(&stored, (does, locale)).await {
+            Some(stored) => match self.mail_link(&stored, does, locale).await {
                 Ok(()) => Ok(true),
                 Err(MailLinkError::NotApplicable | MailLinkError::Send(SendError::Recipient)) => {
                     Ok(false)

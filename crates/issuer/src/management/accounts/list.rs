@@ -33,7 +33,7 @@ impl AccountsQuery {
     fn listing(self) -> Result<Listing, ListError> {
         let mut listing = Listing::all(self.first);
         if self.active_only {
-            let active = Condition::read(("active", &["active"], How::Boolean), "true");
+            let active = Condition::read("active", &["active"], How::Boolean, "true");
             listing.conditions.push(active.map_err(ListError::Parameter)?);
         }
         Ok(Listing { filter: self.filter, sort: self.sort, after: self.after, ..listing })

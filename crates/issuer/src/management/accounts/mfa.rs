@@ -63,7 +63,7 @@ impl Issuer {
             return Err(AccountError::Invalid("factors: must not be empty".to_owned()));
         }
         let acrs = chosen.iter().map(|factor| factor.acr().to_owned()).collect();
-        let (state, codes) = self.begin_codes((&account, SETUP), acrs).await?;
+        let (state, codes) = self.begin_codes(&account, SETUP, acrs).await?;
         let factors = chosen.iter().map(|factor| registrable_factor(*factor, &account.body));
         Ok(json!({
             "factors": factors.collect::<Vec<_>>(),
@@ -80,10 +80,11 @@ impl Issuer {
     pub async fn complete_mfa_setup(
         &self,
         actor: &Actor,
-        (id, state): (&str, &str),
+        id: &str,
+        state: &str,
     ) -> Result<Value, AccountError> {
         let account = self.account_to_open(actor, id).await?;
-        let Pending { acrs, codes } = self.take_verification((&account, SETUP), state).await?;
+        let Pending { acrs, codes } = self.take_verification(&account, SETUP, state).await?;
         let now = self.now();
         let opt_in = |account: &mut Account| {
             let mut factors = Vec::with_capacity(acrs.len());
@@ -96,7 +97,7 @@ impl Issuer {
             account.end_sessions();
             Ok(Some(()))
         };
-        self.change_sign_in(actor, (id, MEMBER), opt_in).await?;
+        self.change_sign_in(actor, id, MEMBER, opt_in).await?;
         self.account_by_id(id).await?.ok_or(AccountError::NotFound("account"))
     }
 
@@ -114,7 +115,7 @@ impl Issuer {
         if !account.body.needs_second_factor() {
             return Err(AccountError::Localized(NOT_SET_UP.to_owned()));
         }
-        let (state, codes) = self.begin_codes((&account, CODES), Vec::new()).await?;
+        let (state, codes) = self.begin_codes(&account, CODES, Vec::new()).await?;
         Ok(json!({"recoveryCodes": codes, "state": state}))
     }
 
@@ -126,17 +127,18 @@ impl Issuer {
     pub async fn complete_new_recovery_codes(
         &self,
         actor: &Actor,
-        (id, state): (&str, &str),
+        id: &str,
+        state: &str,
     ) -> Result<Value, AccountError> {
         let account = self.account_to_open(actor, id).await?;
-        let pending: Pending = self.take_verification((&account, CODES), state).await?;
+        let pending: Pending = self.take_verification(&account, CODES, state).await?;
         let exchange = |account: &mut Account| {
             let mfa = account.attached.mfa.as_mut().filter(|mfa| !mfa.factors.is_empty());
             let mfa = mfa.ok_or_else(|| AccountError::Localized(NOT_SET_UP.to_owned()))?;
             mfa.recovery = Some(pending.codes.clone());
             Ok(Some(()))
         };
-        self.change_sign_in(actor, (id, "recovery codes"), exchange).await?;
+        self.change_sign_in(actor, id, "recovery codes", exchange).await?;
         self.account_by_id(id).await?.ok_or(AccountError::NotFound("account"))
     }
 
@@ -148,7 +150,8 @@ impl Issuer {
     pub async fn add_mfa_factor(
         &self,
         actor: &Actor,
-        (id, acr): (&str, &str),
+        id: &str,
+        acr: &str,
     ) -> Result<bool, AccountError> {
         let one = registrable(acr, "acr")?;
         let now = self.now();
@@ -164,7 +167,7 @@ impl Issuer {
             mfa.factors.push(Factor { acr: acr.to_owned(), changed: now });
             Ok(Some(()))
         };
-        Ok(self.change_sign_in(actor, (id, MEMBER), add).await?.is_some())
+        Ok(self.change_sign_in(actor, id, MEMBER, add).await?.is_some())
     }
 
     /// Deletes the factor `acr` of the account `id`; `false` if there is none. All sessions and tokens
@@ -175,7 +178,8 @@ impl Issuer {
     pub async fn delete_mfa_factor(
         &self,
         actor: &Actor,
-        (id, acr): (&str, &str),
+        id: &str,
+        acr: &str,
     ) -> Result<bool, AccountError> {
         let remove = |account: &mut Account| {
             let Some(mfa) = &mut account.attached.mfa else { return Ok(None) };
@@ -190,7 +194,7 @@ impl Issuer {
                 _ => Ok(None),
             }
         };
-        was_there(self.change_sign_in(actor, (id, MEMBER), remove).await)
+        was_there(self.change_sign_in(actor, id, MEMBER, remove).await)
     }
 
     /// Records that the person of the account `id` does not want further factors. If they had any, all
@@ -205,7 +209,7 @@ impl Issuer {
             account.attached.mfa = Some(MfaOptIn { opted_out: Some(now), ..MfaOptIn::default() });
             Ok(Some(()))
         };
-        self.change_sign_in(actor, (id, MEMBER), opt_out).await?;
+        self.change_sign_in(actor, id, MEMBER, opt_out).await?;
         Ok(true)
     }
 
@@ -219,7 +223,7 @@ impl Issuer {
             end_sessions_of_factors(account);
             Ok(account.attached.mfa.take().map(drop))
         };
-        was_there(self.change_sign_in(actor, (id, MEMBER), reset).await)
+        was_there(self.change_sign_in(actor, id, MEMBER, reset).await)
     }
 
     /// The same for whoever operates this server, by a name with which the person signs in. `None` if
@@ -235,7 +239,8 @@ impl Issuer {
     /// New recovery codes for `account`, which are written with `acrs` once their state comes back.
     async fn begin_codes(
         &self,
-        (account, purpose): (&Versioned<Account>, Purpose),
+        account: &Versioned<Account>,
+        purpose: Purpose,
         acrs: Vec<String>,
     ) -> Result<(String, Value), AccountError> {
         let fresh = self.new_recovery_codes(&account.id);

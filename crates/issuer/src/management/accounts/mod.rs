@@ -25,6 +25,7 @@ pub use credential::CredentialChange;
 pub use error::AccountError;
 pub use links::Whom;
 pub use list::AccountsQuery;
+pub use verify::VerificationAnswer;
 pub(in crate::management) use view::entry as entry_view;
 pub use view::{account_view, device_view};
-pub use write::Deleted;
+pub use write::{AccountChange, Deleted};

@@ -49,14 +49,15 @@ impl Issuer {
         &self,
         actor: &Actor,
         id: &str,
-        (state, response): (&str, &str),
+        state: &str,
+        response: &str,
     ) -> Result<(), AccountError> {
         self.check_passkeys_are_on()?;
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
         actor.may_open(id, &stored.body)?;
         let response = sent(response)?;
         // First the state is used up: nothing is added twice, whatever happens next.
-        let device = self.verify_passkey(&stored, (state, &response)).await?;
+        let device = self.verify_passkey(&stored, state, &response).await?;
         self.add_passkey(actor, id, &device).await
     }
 

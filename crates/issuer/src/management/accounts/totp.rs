@@ -38,7 +38,8 @@ impl Issuer {
     pub async fn start_totp_device(
         &self,
         actor: &Actor,
-        (id, alias): (&str, &str),
+        id: &str,
+        alias: &str,
         issuer: &str,
     ) -> Result<Value, AccountError> {
         check_text("alias", alias)?;
@@ -78,19 +79,19 @@ impl Issuer {
         &self,
         actor: &Actor,
         id: &str,
-        (state, code): (&str, &str),
+        state: &str,
+        code: &str,
     ) -> Result<bool, AccountError> {
         let account = self.account_to_open(actor, id).await?;
-        let owner = (&account, PURPOSE);
         // Counted before the code is looked at.
-        let pending = self.attempt_verification::<Pending>(owner, state).await?.body;
+        let pending = self.attempt_verification::<Pending>(&account, PURPOSE, state).await?.body;
         let key = URL_SAFE_NO_PAD.decode(&pending.key).unwrap_or_default();
         let key = TotpKey::of(&key);
         let code: String = code.split_whitespace().collect();
         let now = self.now();
         let last_step = key.step_of(&code, now).ok_or(AccountError::UnknownCode)?;
-        let sealed = self.seal_totp_key((id, &pending.device_id), &key)?;
-        let pending = self.take_verification::<Pending>(owner, state).await?;
+        let sealed = self.seal_totp_key(id, &pending.device_id, &key)?;
+        let pending = self.take_verification::<Pending>(&account, PURPOSE, state).await?;
         let device = Device {
             device_id: pending.device_id,
             alias: Some(pending.alias),
@@ -105,7 +106,7 @@ impl Issuer {
             account.attached.devices.push(device.clone());
             Ok(Some(()))
         };
-        Ok(self.change_sign_in(actor, (id, "devices"), add).await?.is_some())
+        Ok(self.change_sign_in(actor, id, "devices", add).await?.is_some())
     }
 }
 

@@ -52,6 +52,21 @@ const PHONE: Proof = Proof {
     address: text_number,
 };
 
+/// A value that is to be verified.
+struct Unproven<'a> {
+    proof: Proof,
+    value: &'a str,
+}
+
+/// What a person answers to a message with a code.
+#[derive(Clone, Copy)]
+pub struct VerificationAnswer<'a> {
+    /// The state that the verification was begun with.
+    pub state: &'a str,
+    /// The code, as it was typed.
+    pub code: &'a str,
+}
+
 /// What is under way.
 #[derive(Serialize, Deserialize)]
 struct UnderWay {
@@ -68,10 +83,11 @@ impl Issuer {
     pub async fn start_email_verification(
         &self,
         actor: &Actor,
-        (id, email): (&str, &str),
+        id: &str,
+        email: &str,
         reveals: bool,
     ) -> Result<Option<String>, AccountError> {
-        self.start_proof((actor, id), (EMAIL, email), reveals).await
+        self.start_proof(actor, id, Unproven { proof: EMAIL, value: email }, reveals).await
     }
 
     /// The same for a telephone number.
@@ -81,10 +97,11 @@ impl Issuer {
     pub async fn start_phone_verification(
         &self,
         actor: &Actor,
-        (id, number): (&str, &str),
+        id: &str,
+        number: &str,
         reveals: bool,
     ) -> Result<Option<String>, AccountError> {
-        self.start_proof((actor, id), (PHONE, number), reveals).await
+        self.start_proof(actor, id, Unproven { proof: PHONE, value: number }, reveals).await
     }
 
     /// Marks the address of `state` as verified, and adds it to the account `id` if it is new, if
@@ -96,9 +113,9 @@ impl Issuer {
         &self,
         actor: &Actor,
         id: &str,
-        answer: (&str, &str),
+        answer: VerificationAnswer<'_>,
     ) -> Result<(), AccountError> {
-        self.complete_proof((actor, id), EMAIL, answer).await
+        self.complete_proof(actor, id, EMAIL, answer).await
     }
 
     /// The same for a telephone number.
@@ -109,21 +126,22 @@ impl Issuer {
         &self,
         actor: &Actor,
         id: &str,
-        answer: (&str, &str),
+        answer: VerificationAnswer<'_>,
     ) -> Result<(), AccountError> {
-        self.complete_proof((actor, id), PHONE, answer).await
+        self.complete_proof(actor, id, PHONE, answer).await
     }
 
     async fn start_proof(
         &self,
-        (actor, id): (&Actor, &str),
-        (proof, value): (Proof, &str),
+        actor: &Actor,
+        id: &str,
+        Unproven { proof, value }: Unproven<'_>,
         reveals: bool,
     ) -> Result<Option<String>, AccountError> {
         if self.messenger_of(proof.channel).is_none() {
             return Err(AccountError::NotConfigured(proof.name));
         }
-        let stored = self.account_to_prove((actor, id), proof).await?;
+        let stored = self.account_to_prove(actor, id, proof).await?;
         let Some(address) = (proof.address)(value) else { return Ok(None) };
         let folded = (proof.reach.folded)(&address);
         let entries = (proof.reach.entries)(&stored.body);
@@ -150,7 +168,7 @@ impl Issuer {
         let state = self.begin_verification(&stored, beginning).await?;
         let content = Content::Code { code, minutes: MINUTES };
         let locale = stored.body.attributes.preferred_language.as_deref();
-        match self.send_message(&recipient, (content, locale)).await {
+        match self.send_message(&recipient, content, locale).await {
             Ok(()) => Ok(Some(state)),
             Err(SendError::Recipient) => Ok(None),
             Err(SendError::Failed(why)) => Err(AccountError::NotSent(why)),
@@ -159,20 +177,20 @@ impl Issuer {
 
     async fn complete_proof(
         &self,
-        (actor, id): (&Actor, &str),
+        actor: &Actor,
+        id: &str,
         proof: Proof,
-        (state, code): (&str, &str),
+        VerificationAnswer { state, code }: VerificationAnswer<'_>,
     ) -> Result<(), AccountError> {
-        let stored = self.account_to_prove((actor, id), proof).await?;
-        let whose = (&stored, proof.purpose);
-        let attempt = self.attempt_verification::<UnderWay>(whose, state).await?;
+        let stored = self.account_to_prove(actor, id, proof).await?;
+        let attempt = self.attempt_verification::<UnderWay>(&stored, proof.purpose, state).await?;
         if !attempt.is_code(&typed_code(code)) {
             let event = Event::of(AuditKind::ResourceChanged).target("User", id);
             self.audit(event.failed("wrong verification code"));
             return Err(AccountError::UnknownCode);
         }
         // Used up first: a crash in between costs the verification, and leaves no state open.
-        let UnderWay { value } = self.take_verification(whose, state).await?;
+        let UnderWay { value } = self.take_verification(&stored, proof.purpose, state).await?;
         let wanted = (proof.reach.folded)(&value);
         let is_it = |entry: &&mut Entry| (proof.reach.folded)(&entry.value) == wanted;
         let spelt =
@@ -202,7 +220,8 @@ impl Issuer {
     /// signs in with it.
     async fn account_to_prove(
         &self,
-        (actor, id): (&Actor, &str),
+        actor: &Actor,
+        id: &str,
         proof: Proof,
     ) -> Result<Versioned<Account>, AccountError> {
         self.account_to_open(actor, id).await.map_err(|error| match error {

@@ -13,7 +13,7 @@ use crate::{
         login_name,
     },
     resources::{
-        Facts, Problem, Resource,
+        Facts, Problem, ReadDocument, Resource,
         search::{FilterAttribute, ListError, Listed, Listing, Sort},
     },
     sign_in::second_factor::{ROSTER, SecondFactor, factor},
@@ -53,7 +53,7 @@ impl Resource for AccountView {
         match &listing.filter {
             Some(filter) => {
                 let meant = by_effective_value(issuer);
-                issuer.people::<Self>(listing, filter, (sort, meant)).await
+                issuer.people::<Self>(listing, filter, sort, meant).await
             }
             None => issuer.all_people::<Self>(listing, sort).await,
         }
@@ -68,7 +68,7 @@ impl Resource for AccountView {
         }
     }
 
-    async fn read(self, _: &Issuer, _: Option<&Account>) -> Result<(Account, bool), Problem> {
+    async fn read(self, _: &Issuer, _: Option<&Account>) -> Result<ReadDocument<Account>, Problem> {
         Err(Problem::Text("accounts are written as User".to_owned()))
     }
 }

@@ -18,6 +18,15 @@ use crate::{
 /// Times that a change is tried while others are faster.
 const TRIES: usize = 16;
 
+/// What is to change of an account.
+#[derive(Clone, Copy)]
+pub struct AccountChange<'a> {
+    /// The fields, as in the inputs of the API (`docs/contracts/curity.md` §6.3).
+    pub fields: &'a Map<String, Value>,
+    /// Whether the user name may change.
+    pub renames: bool,
+}
+
 /// What became of a deletion.
 #[derive(Debug)]
 pub struct Deleted {
@@ -41,13 +50,13 @@ impl Issuer {
         if let Some(password) = text(&members, "password") {
             self.acceptable_password(&secret(password), &Account::default()).await?;
         }
-        self.write_account(actor, (&id, None), members)
+        self.write_account(actor, &id, None, members)
             .await
             .map_err(|problem| problem.told(&user_name))?;
         self.account_by_id(&id).await?.ok_or(AccountError::NotFound("account"))
     }
 
-    /// Changes `fields` of the account `id`, and returns it. User names change where `renames`.
+    /// Changes the account `id`, and returns it.
     ///
     /// # Errors
     /// [`AccountError`] saying why not.
@@ -55,7 +64,7 @@ impl Issuer {
         &self,
         actor: &Actor,
         id: &str,
-        (fields, renames): (&Map<String, Value>, bool),
+        AccountChange { fields, renames }: AccountChange<'_>,
     ) -> Result<Value, AccountError> {
         self.edit_account(actor, id, renames, |_| Ok::<_, AccountError>(fields.clone())).await?;
         self.account_by_id(id).await?.ok_or(AccountError::NotFound("account"))
@@ -75,7 +84,7 @@ impl Issuer {
     ) -> Result<bool, E> {
         let checked = |stored: &Versioned<Account>| -> Result<Map<String, Value>, E> {
             let fields = edit(stored)?;
-            actor.may_change((id, &stored.body), &fields)?;
+            actor.may_change(id, &stored.body, &fields)?;
             document::check_lengths(&fields)?;
             let told = text(&fields, "userName");
             if !renames && told.is_some_and(|name| name != stored.body.user_name) {
@@ -105,13 +114,14 @@ impl Issuer {
     pub async fn validate_password_and_update_account(
         &self,
         actor: &Actor,
-        (id, current): (&str, &Secret),
-        change: (&Map<String, Value>, bool),
+        id: &str,
+        current: &Secret,
+        change: AccountChange<'_>,
     ) -> Result<Value, AccountError> {
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
         actor.may_touch(id, &stored.body)?;
         let name = login_name(&stored.body.user_name);
-        let guess = self.count_guess((&name, Some(id)), GuessFrom::Program(None)).await?;
+        let guess = self.count_guess(&name, Some(id), GuessFrom::Program(None)).await?;
         let phc = stored.body.password.as_deref().filter(|_| !guess.is_refused);
         let is_right = self.passwords().compare_evenly(current, phc).await? != Match::No;
         if !is_right {
@@ -190,7 +200,7 @@ impl Issuer {
                 return Ok(false);
             }
             let user_name = text(&members, "userName").unwrap_or_default().to_owned();
-            match self.write_account(actor, (id, Some(&stored)), members).await {
+            match self.write_account(actor, id, Some(&stored), members).await {
                 Ok(()) => return Ok(true),
                 Err(WriteProblem::Apply(ApplyError::Precondition(_))) => {}
                 Err(problem) => return Err(problem.told(&user_name).into()),
@@ -203,7 +213,8 @@ impl Issuer {
     async fn write_account(
         &self,
         actor: &Actor,
-        (id, stored): (&str, Option<&Versioned<Account>>),
+        id: &str,
+        stored: Option<&Versioned<Account>>,
         mut members: Map<String, Value>,
     ) -> Result<(), WriteProblem> {
         let before = stored.map(|stored| &stored.body);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::{
     Issuer,
     records::Client,
-    resources::{ClientFrom, ClientSource, Problem},
+    resources::{ClientFrom, ClientSource, Problem, ReadDocument},
 };
 
 /// Which client is copied, and for whom.
@@ -28,7 +28,7 @@ impl ClientSource for CopiedClient {
         self,
         issuer: &Issuer,
         before: Option<&Client>,
-    ) -> Result<(Client, bool), Problem> {
+    ) -> Result<ReadDocument<Client>, Problem> {
         if before.is_some() {
             return Err(Problem::Text("new_client_id: is in use".to_owned()));
         }
@@ -39,6 +39,6 @@ impl ClientSource for CopiedClient {
         client.created = issuer.now();
         client.modified = issuer.now();
         client.incarnation = crate::resources::fresh_incarnation();
-        Ok((client, false))
+        Ok(ReadDocument::without_secret(client))
     }
 }

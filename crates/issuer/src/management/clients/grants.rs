@@ -74,7 +74,7 @@ impl Grants {
             let is_new = had.is_none();
             if served.has_people {
                 proving(draft, &mut settings, is_new);
-                refreshing(draft, &mut settings, (served.auth, is_new));
+                refreshing(draft, &mut settings, served.auth, is_new);
             }
             if served.capability == "code" {
                 code(draft, &mut settings, asked);
@@ -92,7 +92,7 @@ impl Grants {
         let has_people = !names.iter().all(is_machine);
         let has_refresh =
             ["authorization_code", "password"].iter().any(|name| auth.contains_key(*name));
-        without_use(draft, (!auth.is_empty(), has_refresh));
+        without_use(draft, !auth.is_empty(), has_refresh);
         draft.document.insert("grant_types".to_owned(), json!(names));
         draft.set("auth", Some(&Value::Object(auth)));
         if !is_asked("code") {
@@ -161,11 +161,7 @@ fn tokens(draft: &Draft<'_>, settings: &mut Map<String, Value>, is_new: bool) {
 }
 
 /// The refresh tokens of one grant: as the site has them, unless the attribute says otherwise.
-fn refreshing(
-    draft: &mut Draft<'_>,
-    settings: &mut Map<String, Value>,
-    (name, is_new): (&str, bool),
-) {
+fn refreshing(draft: &mut Draft<'_>, settings: &mut Map<String, Value>, name: &str, is_new: bool) {
     let writing = draft.writing;
     if !is_new && !writing.changes("refresh_token") {
         return;
@@ -202,7 +198,7 @@ fn refreshing(
 }
 
 /// Notes what is about tokens that are not issued.
-fn without_use(draft: &mut Draft<'_>, (has_grants, has_refresh): (bool, bool)) {
+fn without_use(draft: &mut Draft<'_>, has_grants: bool, has_refresh: bool) {
     for (name, has_use) in [
         ("audiences", has_grants),
         ("access_token_ttl", has_grants),

@@ -31,7 +31,7 @@ use crate::{
     records::{Client, repository::Versioned},
     resources::{
         ApplyError, ClientDocument, Mode, Patch, Precondition, Resource, ResourceKind,
-        search::ListError, version_of,
+        WriteOptions, search::ListError, version_of,
     },
     rights::Right,
     secrets::hashing::Busy,
@@ -184,13 +184,13 @@ impl DatabaseClients<'_> {
         let new_id = new_id.map_or_else(self::new_id, ToOwned::to_owned);
         validate::id(&new_id, "new_client_id")?;
         let members = json!({"of": id, "owner": self.subject()});
-        let absent: &[Precondition] = &[Precondition::Absent];
-        let copied = CopyOfClient::write(self.issuer, &new_id, members, (Mode::Write, absent));
+        let options = WriteOptions::write_if(&[Precondition::Absent]);
+        let copied = CopyOfClient::write(self.issuer, &new_id, members, options);
         let applied = match copied.await.map_err(refusal) {
             Err(ClientError::Conflict) => return Err(ClientError::Exists),
             copied => copied?,
         };
-        self.issuer.audit_write((ResourceKind::CLIENT, &new_id), &applied);
+        self.issuer.audit_write(ResourceKind::CLIENT, &new_id, &applied);
         self.get(&new_id).await
     }
 
@@ -229,7 +229,7 @@ impl DatabaseClients<'_> {
         let Some(stored) = self.stored(id).await? else { return Ok(None) };
         self.check_ends(&stored.body)?;
         let change = Patch::Merge(change);
-        let patched = self.issuer.patch((ResourceKind::CLIENT, id), &change, &[]).await;
+        let patched = self.issuer.patch(ResourceKind::CLIENT, id, &change, &[]).await;
         match patched.map_err(refusal)? {
             Some(_) => self.get(id).await,
             None => Ok(None),

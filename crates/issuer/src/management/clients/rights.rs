@@ -89,7 +89,7 @@ impl DatabaseClients<'_> {
         }
         let person = caller.account.as_ref().filter(|_| acts_alone);
         let Some((id, account)) = person else { return Ok(()) };
-        match self.issuer.beyond_roles((id, account), &given).await? {
+        match self.issuer.beyond_roles(id, account, &given).await? {
             None => Ok(()),
             Some(_) => denied,
         }

@@ -67,7 +67,7 @@ impl Issuer {
             "active": (status != Status::Active).then_some(false),
             "revoked": (status == Status::Revoked).then_some(true),
         }));
-        match self.patch((ResourceKind::CLIENT, id), &change, &[]).await {
+        match self.patch(ResourceKind::CLIENT, id, &change, &[]).await {
             Ok(None) => Ok(None),
             Ok(Some(_)) => Ok(self.dynamic_client(id).await?),
             Err(ApplyError::Busy(busy)) => Err(busy.into()),

@@ -38,7 +38,8 @@ impl Issuer {
         &self,
         live: &Live,
         permissions: &'a Permissions,
-        (acts_for, renames): (&[String], bool),
+        acts_for: &[String],
+        renames: bool,
     ) -> Result<ScimCaller<'a>, StoreError> {
         let actor = self.actor(live).await?.acting_for(acts_for);
         Ok(ScimCaller { permissions, actor, renames, patience: Duration::MAX })

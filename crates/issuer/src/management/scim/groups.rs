@@ -17,7 +17,7 @@ use crate::{
         repository::{Versioned, Written},
     },
     resources::{
-        GroupDocument, Mode, Precondition, Resource as _, ResourceKind, fresh_incarnation,
+        GroupDocument, Precondition, Resource as _, ResourceKind, WriteOptions, fresh_incarnation,
         group::check_texts, version_of,
     },
     store::Kind,
@@ -321,12 +321,11 @@ impl Issuer {
         members.retain(|_, value| !value.is_null());
         let version = version_of::<GroupDocument>(&found.id, found.version, &found.body);
         let seen = [Precondition::Versions(vec![version.id()])];
-        let written =
-            GroupDocument::write(self, &found.id, Value::Object(members), (Mode::Write, &seen))
-                .await;
+        let options = WriteOptions::write_if(&seen);
+        let written = GroupDocument::write(self, &found.id, Value::Object(members), options).await;
         match written {
             Ok(applied) => {
-                self.audit_write((ResourceKind::GROUP, &found.id), &applied);
+                self.audit_write(ResourceKind::GROUP, &found.id, &applied);
                 Ok(true)
             }
             Err(crate::resources::ApplyError::Precondition(_)) => Ok(false),

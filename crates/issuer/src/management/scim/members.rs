@@ -146,6 +146,15 @@ fn without(group: &str, account: &Account) -> Account {
     left
 }
 
+/// An account that joins a group or leaves it.
+#[derive(Clone, Copy)]
+struct Regrouping<'a> {
+    id: &'a str,
+    group: &'a str,
+    before: &'a Account,
+    after: &'a Account,
+}
+
 impl Issuer {
     /// Completes and checks `changes` of the members of `group`; nothing is written.
     pub(super) async fn scim_check_members(
@@ -180,7 +189,7 @@ impl Issuer {
         for (all, joins) in [(&changes.joining, true), (&changes.leaving, false)] {
             let all: Vec<&String> = all.iter().collect();
             for some in all.chunks(STEP) {
-                self.scim_check_some(caller, (group, joins), some).await?;
+                self.scim_check_some(caller, group, joins, some).await?;
             }
         }
         Ok(())
@@ -200,7 +209,9 @@ impl Issuer {
             after = Some(last.id.clone());
             for member in &step {
                 let left = without(group, &member.body);
-                self.scim_may_regroup(caller, (&member.id, group), (&member.body, &left))?;
+                let change =
+                    Regrouping { id: &member.id, group, before: &member.body, after: &left };
+                self.scim_may_regroup(caller, change)?;
             }
         }
         Ok(())
@@ -209,7 +220,8 @@ impl Issuer {
     async fn scim_check_some(
         &self,
         caller: &ScimCaller<'_>,
-        (group, joins): (&str, bool),
+        group: &str,
+        joins: bool,
         ids: &[&String],
     ) -> Result<(), ScimError> {
         let key = |id: &&String| self.repository().key(Kind::Account, id);
@@ -232,17 +244,17 @@ impl Issuer {
             if joins {
                 after.groups.push(group.to_owned());
             }
-            self.scim_may_regroup(caller, (id, group), (&before.body, &after))?;
+            let change = Regrouping { id, group, before: &before.body, after: &after };
+            self.scim_may_regroup(caller, change)?;
         }
         Ok(())
     }
 
-    /// Whether `caller` may make `after` of the account `id`, which joins `group` or leaves it.
+    /// Whether `caller` may do that.
     fn scim_may_regroup(
         &self,
         caller: &ScimCaller<'_>,
-        (id, group): (&str, &str),
-        (before, after): (&Account, &Account),
+        Regrouping { id, group, before, after }: Regrouping<'_>,
     ) -> Result<(), ScimError> {
         let denied = |error: AccountError| match error {
             AccountError::Denied(_) if caller.allow(Operation::Read, None, &[]).is_err() => {
@@ -288,14 +300,14 @@ impl Issuer {
         let check = |id: &str| {
             let id = id.to_owned();
             move |before: &Account, after: &Account| {
-                self.scim_may_regroup(caller, (&id, group), (before, after))
+                self.scim_may_regroup(caller, Regrouping { id: &id, group, before, after })
             }
         };
         for id in &changes.leaving {
-            self.regroup(id, (group, false), check(id)).await?;
+            self.regroup(id, group, false, check(id)).await?;
         }
         for id in &changes.joining {
-            self.regroup(id, (group, true), check(id)).await?;
+            self.regroup(id, group, true, check(id)).await?;
         }
         if changes.joining.is_empty() {
             return Ok(());
@@ -303,7 +315,7 @@ impl Issuer {
         // Whoever deletes it takes out those who were in it before, or is seen here.
         if self.repository().get::<Group>(group, self.now()).await?.is_none() {
             for id in &changes.joining {
-                self.regroup::<ScimError>(id, (group, false), |_, _| Ok(())).await?;
+                self.regroup::<ScimError>(id, group, false, |_, _| Ok(())).await?;
             }
             return Err(ScimError::not_found());
         }

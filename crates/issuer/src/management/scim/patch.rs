@@ -190,7 +190,7 @@ impl Change {
             part.clear();
         } else {
             let attributes = kind.extension.map_or(&[][..], |(_, _, attributes)| attributes);
-            if let Value::Object(told) = value::object(attributes, (urn, &self.value))? {
+            if let Value::Object(told) = value::object(attributes, urn, &self.value)? {
                 part.extend(told);
             }
         }

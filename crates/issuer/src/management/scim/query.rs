@@ -101,8 +101,8 @@ impl Parameters {
     }
 
     fn selection(&self, kind: &'static Type, is_lenient: bool) -> Result<Selection, ScimError> {
-        let lists = (self.get("attributes"), self.get("excludedAttributes"));
-        Selection::read(kind, lists, is_lenient)
+        let (attributes, excluded) = (self.get("attributes"), self.get("excludedAttributes"));
+        Selection::read(kind, attributes, excluded, is_lenient)
     }
 }
 

@@ -22,7 +22,8 @@ impl Selection {
     /// kinds (`is_lenient`), names of others say nothing.
     pub(super) fn read(
         kind: &Type,
-        (attributes, excluded): (Option<&str>, Option<&str>),
+        attributes: Option<&str>,
+        excluded: Option<&str>,
         is_lenient: bool,
     ) -> Result<Self, ScimError> {
         if attributes.is_some() && excluded.is_some() {

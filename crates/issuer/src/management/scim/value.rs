@@ -22,7 +22,7 @@ pub(super) fn resource(kind: &Type, body: &Value) -> Result<Map<String, Value>, 
         }
         let extension = kind.extension.filter(|(urn, ..)| urn.eq_ignore_ascii_case(name));
         let (name, value) = match (extension, find(kind.attributes, name)) {
-            (Some((urn, _, attributes)), _) => (urn, object(attributes, (name, value))?),
+            (Some((urn, _, attributes)), _) => (urn, object(attributes, name, value)?),
             (None, Some(attribute)) if attribute.is_read_only() => continue,
             (None, Some(attribute)) => (attribute.name, self::value(attribute, value)?),
             (None, None) => return Err(unknown(name)),
@@ -81,7 +81,7 @@ pub(super) fn single(attribute: &'static Attribute, value: &Value) -> Result<Val
             Ok(Value::Bool(false))
         }
         (Kind::Boolean, _) => wrong("true or false"),
-        (Kind::Complex, Value::Object(_)) => object(attribute.sub, (attribute.name, value)),
+        (Kind::Complex, Value::Object(_)) => object(attribute.sub, attribute.name, value),
         // Entra ID sends the id of a manager alone.
         (Kind::Complex, Value::String(text)) if find(attribute.sub, "value").is_some() => {
             Ok(serde_json::json!({"value": text}))
@@ -94,7 +94,7 @@ pub(super) fn single(attribute: &'static Attribute, value: &Value) -> Result<Val
 
 /// Whether servers alone write the part `member` of the attribute `name`, which is not here: what
 /// another one showed is often sent back (RFC 7643 §§2.4, 4.3 and 8.4, RFC 7644 §3.3).
-fn is_shown_by_servers(parts: &'static [Attribute], (name, member): (&str, &str)) -> bool {
+fn is_shown_by_servers(parts: &'static [Attribute], name: &str, member: &str) -> bool {
     let is = |known: &str| member.eq_ignore_ascii_case(known);
     let has_value = find(parts, "value").is_some();
     (has_value && (is("$ref") || is("display"))) || (name == "manager" && is("displayName"))
@@ -103,7 +103,8 @@ fn is_shown_by_servers(parts: &'static [Attribute], (name, member): (&str, &str)
 /// `value` as an object with some of `attributes`.
 pub(super) fn object(
     attributes: &'static [Attribute],
-    (name, value): (&str, &Value),
+    name: &str,
+    value: &Value,
 ) -> Result<Value, ScimError> {
     let members = match value {
         Value::Null => return Ok(Value::Null),
@@ -117,7 +118,7 @@ pub(super) fn object(
             continue;
         }
         let Some(attribute) = find(attributes, member) else {
-            if is_shown_by_servers(attributes, (name, member)) {
+            if is_shown_by_servers(attributes, name, member) {
                 continue;
             }
             return Err(unknown(member));

@@ -178,8 +178,8 @@ impl Found {
         }
         if let Some(entity) = &self.dereferenced {
             return Err(format!(
-                "nothing is known of {entity} but that it is that: what can be asked about is \
-                 principal, resource, action and what is in context"
+                "{entity} has no attributes and no groups here: a policy can ask about principal, \
+                 resource, action and context"
             ));
         }
         Ok(())

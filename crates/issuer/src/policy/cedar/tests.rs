@@ -168,8 +168,8 @@ fn what_cannot_be_enforced_is_refused_with_its_place() {
         (&permit("principal in Groop::\"x\""), "Groop"),
         (&permit("context.arguments.id == \"7\""), "arguments.id"),
         (&permit("ip(context.uri).isLoopback()"), "cedar: line 1, column "),
-        (&permit("Client::\"x\".first_party"), "nothing is known of Client::\"x\""),
-        (&permit("User::\"x\" in Group::\"y\""), "nothing is known of User::\"x\""),
+        (&permit("Client::\"x\".first_party"), "Client::\"x\" has no attributes"),
+        (&permit("User::\"x\" in Group::\"y\""), "User::\"x\" has no attributes"),
         (
             "permit(principal, action == Action::\"read\", resource) when {action in Action::\"a b\"};",
             "\"a b\"",

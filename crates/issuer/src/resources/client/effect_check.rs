@@ -12,7 +12,8 @@ pub(crate) fn check(
     document: &ClientDocument,
     asked: &AskedGrants,
     grants: &Grants,
-    (has_secret, profile): (bool, TokenProfile),
+    has_secret: bool,
+    profile: TokenProfile,
 ) -> Result<(), Problem> {
     let wrong = |text: String| Err(Problem::Text(text));
     if let Some(only) = asked.without_people()
@@ -27,7 +28,7 @@ pub(crate) fn check(
     let are_opaque = formats.all(|format| format == TokenFormat::Opaque);
     if document.access_token_signed_response_alg.is_some()
         && are_opaque
-        && profile != TokenProfile::Decidim
+        && !profile.has_format_by_scope()
     {
         return wrong(
             "access_token_signed_response_alg: has no effect, as opaque access tokens are not signed; \

@@ -1,6 +1,6 @@
 //! `Client` documents (`docs/rules.md` §13, `docs/contracts/aidbox.md` §2.1).
 
-mod decidim;
+mod contract;
 pub(crate) mod details;
 mod effect_check;
 pub(crate) mod grant_types;
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Facts, How, Parameter, Problem, Resource,
+    Facts, How, Parameter, Problem, ReadDocument, Resource,
     client::{
         grant_types::{AskedGrants, Auth, grant_names},
         secret::{AskedProof, Proof},
@@ -33,7 +33,7 @@ use super::{
 use crate::{
     Issuer,
     grant::settings::{AskedGrant, seconds},
-    keys::KeyUse,
+    keys::{KeyKind, KeyUse},
     records::{
         AppDialect, Client, ClientDetails, GrantName, GroupsClaim, IntrospectionReach, Rotation,
         TokenProfile, login_name,
@@ -229,14 +229,14 @@ impl Resource for ClientDocument {
         self,
         issuer: &Issuer,
         before: Option<&Client>,
-    ) -> Result<(Client, bool), Problem> {
+    ) -> Result<ReadDocument<Client>, Problem> {
         let asked = AskedGrants::read(&self.grant_types, issuer.grants())?;
         self.auth.check(&asked)?;
         let (details, resealed) = details::read(&self, issuer, before).await?;
         let Proof { secret, jwks, previous: previous_secret, changed } =
             Proof::read(issuer, self.asked_proof(&details)?, before).await?;
         let has_secret = secret.is_some() || !jwks.is_empty() || details.has_unserved_proof();
-        self.check_proof(&asked, (secret.is_some(), has_secret), before)?;
+        self.check_proof(&asked, secret.is_some(), has_secret, before)?;
         let registration = registered::read(&self, secret.is_some(), before)?;
         check_origins(&self.allowed_origins)?;
         check_page(self.uri.as_deref())?;
@@ -248,8 +248,8 @@ impl Resource for ClientDocument {
             return Err(Problem::Text("a redirect URI is missing (redirect_uris)".to_owned()));
         }
         self.check_algorithms()?;
-        effect_check::check(&self, &asked, &grants, (has_secret, profile))?;
-        self.check_dialect(profile, (&asked, &redirect_uris))?;
+        effect_check::check(&self, &asked, &grants, has_secret, profile)?;
+        self.check_contract(profile, &asked, &redirect_uris)?;
         let client = Client {
             backchannel_logout: logout::back(&self)?,
             frontchannel_logout: logout::front(&self, &redirect_uris)?,
@@ -287,7 +287,7 @@ impl Resource for ClientDocument {
             incarnation: before.map_or_else(fresh_incarnation, |before| before.incarnation),
         };
         groups_claims::check(&client)?;
-        Ok((client, changed || resealed))
+        Ok(ReadDocument { record: client, secret_changed: changed || resealed })
     }
 
     fn incarnation(_: &str, record: &Client) -> String {
@@ -298,13 +298,13 @@ impl Resource for ClientDocument {
         client.longest_access()
     }
 
-    fn signed_for(client: &Client) -> Vec<(KeyUse, Algorithm)> {
+    fn signed_for(client: &Client) -> Vec<KeyKind> {
         let others = [
-            client.userinfo_alg.map(|algorithm| (KeyUse::Userinfo, algorithm)),
-            client.introspection_alg.map(|algorithm| (KeyUse::Introspection, algorithm)),
-            client.backchannel_logout.as_ref().map(|_| (KeyUse::Logout, client.id_alg)),
+            client.userinfo_alg.map(|alg| KeyUse::Userinfo.with(alg)),
+            client.introspection_alg.map(|alg| KeyUse::Introspection.with(alg)),
+            client.backchannel_logout.as_ref().map(|_| KeyUse::Logout.with(client.id_alg)),
         ];
-        let tokens = [(KeyUse::Access, client.access_alg), (KeyUse::Id, client.id_alg)];
+        let tokens = [KeyUse::Access.with(client.access_alg), KeyUse::Id.with(client.id_alg)];
         tokens.into_iter().chain(others.into_iter().flatten()).collect()
     }
 }
@@ -357,7 +357,8 @@ impl ClientDocument {
     fn check_proof(
         &self,
         asked: &AskedGrants,
-        (by_secret, has_secret): (bool, bool),
+        by_secret: bool,
+        has_secret: bool,
         before: Option<&Client>,
     ) -> Result<(), Problem> {
         self.check_type(has_secret)?;

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Issuer,
     records::{Client, Registration},
-    resources::{Problem, Resource as _},
+    resources::{Problem, ReadDocument, Resource as _},
     settings::registration::is_power,
 };
 
@@ -39,12 +39,12 @@ impl ClientSource for Registered {
         self,
         issuer: &Issuer,
         before: Option<&Client>,
-    ) -> Result<(Client, bool), Problem> {
+    ) -> Result<ReadDocument<Client>, Problem> {
         let document: ClientDocument = strict_json::parse(self.document)?;
-        let (mut client, _) = document.read(issuer, before).await?;
+        let ReadDocument { record: mut client, .. } = document.read(issuer, before).await?;
         client.registration = Some(self.registration);
         // Its registration access token is another one in any case.
-        Ok((client, true))
+        Ok(ReadDocument { record: client, secret_changed: true })
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::future::Future;
 
-use castellan_proto::jose::Algorithm;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::ClientDocument;
 use crate::{
     Issuer,
-    keys::KeyUse,
+    keys::KeyKind,
     records::Client,
-    resources::{Facts, Problem, Resource},
+    resources::{Facts, Problem, ReadDocument, Resource},
 };
 
 /// What a client is made from, in place of a document.
@@ -21,7 +20,7 @@ pub(crate) trait ClientSource: DeserializeOwned + Send + 'static {
         self,
         issuer: &Issuer,
         before: Option<&Client>,
-    ) -> impl Future<Output = Result<(Client, bool), Problem>> + Send;
+    ) -> impl Future<Output = Result<ReadDocument<Client>, Problem>> + Send;
 }
 
 /// A client that is made from `S`, and is read as every other client.
@@ -38,7 +37,7 @@ impl<S: ClientSource> Resource for ClientFrom<S> {
         self,
         issuer: &Issuer,
         before: Option<&Client>,
-    ) -> impl Future<Output = Result<(Client, bool), Problem>> + Send {
+    ) -> impl Future<Output = Result<ReadDocument<Client>, Problem>> + Send {
         self.0.read(issuer, before)
     }
 
@@ -58,7 +57,7 @@ impl<S: ClientSource> Resource for ClientFrom<S> {
         ClientDocument::longest_access(record)
     }
 
-    fn signed_for(record: &Client) -> Vec<(KeyUse, Algorithm)> {
+    fn signed_for(record: &Client) -> Vec<KeyKind> {
         ClientDocument::signed_for(record)
     }
 }

@@ -218,8 +218,8 @@ impl Issuer {
             let is_last = step.len() < STEP;
             query.after = step.last().map(|record| record.key.id.clone());
             for record in step {
-                let of = (record.key.kind, &*record.key.id, &*record.body);
-                let unique = with_orders(&record.unique, of, true);
+                let key = &record.key;
+                let unique = with_orders(&record.unique, key.kind, &key.id, &record.body, true);
                 if unique == record.unique {
                     continue;
                 }

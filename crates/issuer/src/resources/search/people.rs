@@ -50,7 +50,8 @@ impl Issuer {
         &self,
         listing: &Listing,
         filter: &Filter,
-        (sort, is_meant): (Option<Sort>, IsMeant),
+        sort: Option<Sort>,
+        is_meant: IsMeant,
     ) -> Result<Listed, ListError> {
         let begin = self.begin_after::<R>(listing)?;
         let query = self.names_for(filter);

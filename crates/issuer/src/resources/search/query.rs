@@ -239,17 +239,17 @@ fn choice(kind: ResourceKind, condition: &Condition, value: &str) -> Option<Choi
 
 fn condition(kind: ResourceKind, name: &str, value: &str) -> Result<Condition, String> {
     if name == "_id" {
-        return Condition::read((name, &["id"], How::Exact), value);
+        return Condition::read(name, &["id"], How::Exact, value);
     }
     if let Some(path) = name.strip_prefix('.') {
         if path.split('.').any(str::is_empty) {
             return Err(format!("{name}: a member is missing"));
         }
-        return Condition::read((name, &[path], How::Exact), value);
+        return Condition::read(name, &[path], How::Exact, value);
     }
     let defined = kind.parameters();
     if let Some(parameter) = defined.iter().find(|parameter| parameter.name == name) {
-        return Condition::read((name, parameter.paths, parameter.how), value);
+        return Condition::read(name, parameter.paths, parameter.how, value);
     }
     let names: Vec<&str> =
         defined.iter().map(|parameter| parameter.name).chain(["_id"]).chain(CONTROLS).collect();

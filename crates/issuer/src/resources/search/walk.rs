@@ -60,7 +60,7 @@ enum Order {
 }
 
 impl Order {
-    fn of(order: SortOrder, (key, id): (SortKey, String)) -> Self {
+    fn of(order: SortOrder, key: SortKey, id: String) -> Self {
         match order {
             SortOrder::Ascending => Self::Up(key, id),
             SortOrder::Descending => Self::Down(Reverse((key, id))),
@@ -81,8 +81,8 @@ impl Order {
 
 impl<T> Least<T> {
     pub(super) fn offer(&mut self, key: SortKey, id: String, thing: T) {
-        let order = Order::of(self.sort.order, (key, id));
-        let after = self.after.clone().map(|after| Order::of(self.sort.order, after));
+        let order = Order::of(self.sort.order, key, id);
+        let after = self.after.clone().map(|(key, id)| Order::of(self.sort.order, key, id));
         if after.is_none_or(|after| order > after) {
             self.kept.insert(order, thing);
             if self.kept.len() > self.most {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use keys::{KeyMember, check_secret, keep, read_keys, shown_key};
 
 use super::{
-    Facts, Problem, Resource,
+    Facts, Problem, ReadDocument, Resource,
     version::{fresh_incarnation, incarnation},
 };
 use crate::{
@@ -190,7 +190,7 @@ impl Resource for TokenIntrospectorDocument {
         self,
         issuer: &Issuer,
         before: Option<&TokenIntrospector>,
-    ) -> Result<(TokenIntrospector, bool), Problem> {
+    ) -> Result<ReadDocument<TokenIntrospector>, Problem> {
         self.check_members()?;
         let (audience, scope) = (self.audience()?, self.scope()?);
         let cache_ttl = self.cache_ttl.unwrap_or(300);
@@ -235,7 +235,7 @@ impl Resource for TokenIntrospectorDocument {
             created: before.map_or(now, |before| before.created),
             modified: now,
         };
-        Ok((record, secret_changed))
+        Ok(ReadDocument { record, secret_changed })
     }
 }
 

@@ -9,7 +9,7 @@ mod recovery;
 mod totp;
 
 use async_trait::async_trait;
-use castellan_proto::{Secret, Timestamp};
+use castellan_proto::Timestamp;
 
 pub use recovery::{RECOVERY_CODES, RecoveryCodes};
 
@@ -21,6 +21,7 @@ use crate::{
     records::{Account, repository::Versioned},
     request::params::Params,
     session::browser::Browser,
+    sign_in::name_and_password::NameAndPassword,
     throttle::per_account::GuessFrom,
 };
 
@@ -130,12 +131,13 @@ impl Issuer {
         &self,
         factor: &'static dyn SecondFactor,
         account: &Versioned<Account>,
-        (form, browser): (&Params, &Browser),
+        form: &Params,
+        browser: &Browser,
     ) -> Result<bool, OAuthError> {
         origin::aims_at_user(&account.id);
         // No name that people type has capital letters when it is counted.
         let subject = format!("SECOND FACTOR:{}:{}", factor.name(), account.id);
-        let guess = self.count_guess((&subject, None), browser).await?;
+        let guess = self.count_guess(&subject, None, browser).await?;
         let is_right = !guess.is_refused && factor.check(self, account, form).await?;
         if is_right {
             self.guess_was_good(guess).await?;
@@ -151,7 +153,7 @@ impl Issuer {
     /// [`Issuer::check_password`].
     pub(crate) async fn check_password_alone(
         &self,
-        typed: (&str, &Secret),
+        typed: NameAndPassword<'_>,
         from: impl Into<GuessFrom<'_>> + Send,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         match self.check_password(typed, from).await? {

@@ -72,7 +72,7 @@ impl SecondFactor for Totp {
             let Some(totp) = &device.totp else { continue };
             let key = issuer.open_totp_key(&account.id, &device.device_id, &totp.sealed)?;
             if let Some(step) = key.step_of(&code, now) {
-                return Ok(issuer.use_step((&account.id, device), (&totp.sealed, step)).await?);
+                return Ok(issuer.use_step(&account.id, device, &totp.sealed, step).await?);
             }
         }
         Ok(false)
@@ -86,7 +86,8 @@ impl Issuer {
     /// [`StoreError`] if the machine's cryptography fails.
     pub(crate) fn seal_totp_key(
         &self,
-        (account, device): (&str, &str),
+        account: &str,
+        device: &str,
         key: &TotpKey,
     ) -> Result<String, StoreError> {
         self.seal_bytes(&label(account, device), key.bytes())
@@ -109,8 +110,10 @@ impl Issuer {
     /// one has been used already. Of any number of concurrent calls, one is told `true`.
     async fn use_step(
         &self,
-        (account, device): (&str, &Device),
-        (sealed, step): (&str, u64),
+        account: &str,
+        device: &Device,
+        sealed: &str,
+        step: u64,
     ) -> Result<bool, StoreError> {
         let now = self.now();
         let advance = |stored: Option<Account>| {

@@ -3,7 +3,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
-    keys::KeyUse,
+    keys::{KeyKind, KeyUse},
     machine::api_key::{KeyProof, KeyTerms, KeyTokens},
     tokens::verified::VerifyError,
 };
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Harness;
 
-const ES: (KeyUse, Algorithm) = (KeyUse::Access, Algorithm::Es256);
+const ES: KeyKind = KeyUse::Access.with(Algorithm::Es256);
 
 /// The claims of a token, unproven.
 fn claims(token: &str) -> Value {
@@ -110,7 +110,7 @@ async fn a_token_is_ours_in_every_part_of_its_header() {
     is_refused_everywhere(&harness, &sign(ES, crit, &good), "crit").await;
     let twice = r#"at+jwt","alg":"none"#;
     is_refused_everywhere(&harness, &sign(ES, twice, &good), "a member twice").await;
-    for kind in [(KeyUse::Id, Algorithm::Rs256), (KeyUse::Identity, Algorithm::Es256)] {
+    for kind in [KeyUse::Id.with(Algorithm::Rs256), KeyUse::Identity.with(Algorithm::Es256)] {
         is_refused_everywhere(&harness, &sign(kind, "at+jwt", &good), "another use").await;
     }
     let foreign = SigningKey::generate(Algorithm::Es256).unwrap().0;

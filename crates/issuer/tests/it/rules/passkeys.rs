@@ -42,7 +42,7 @@ async fn complete(
     response: &Value,
 ) -> Result<(), AccountError> {
     let response = encoded(response.to_string().as_bytes());
-    harness.issuer.complete_passkey(&Actor::default(), account, (state, &response)).await
+    harness.issuer.complete_passkey(&Actor::default(), account, state, &response).await
 }
 
 async fn register(harness: &Harness, account: &str, authenticator: &mut Authenticator) {
@@ -60,8 +60,12 @@ async fn used(
     let request = harness.issuer.passkey_request(None).unwrap();
     let response = authenticator.get(&request.options, lies).to_string();
     let browser = Tab::new().browser();
-    let told = (&*request.challenge, &*response);
-    Ok(harness.issuer.check_passkey(told, expected, &browser).await?.map(|stored| stored.id))
+    let challenge = &*request.challenge;
+    Ok(harness
+        .issuer
+        .check_passkey(challenge, &response, expected, &browser)
+        .await?
+        .map(|stored| stored.id))
 }
 
 /// The devices of an account, by its record.
@@ -109,8 +113,9 @@ async fn an_authenticator_that_names_nobody_proves_only_who_is_expected() {
         let mut response = authenticator.get(&request.options, &Lies::none(ISSUER));
         response["response"]["userHandle"] = Value::Null;
         let (response, browser) = (response.to_string(), Tab::new().browser());
-        let told = (&*request.challenge, &*response);
-        let found = harness.issuer.check_passkey(told, expected, &browser).await.unwrap();
+        let challenge = &*request.challenge;
+        let found =
+            harness.issuer.check_passkey(challenge, &response, expected, &browser).await.unwrap();
         assert_eq!(found.map(|stored| stored.id).as_deref(), proven);
     }
 }
@@ -138,8 +143,9 @@ async fn a_use_that_is_not_right_proves_nothing() {
     }
     let browser = Tab::new().browser();
     for unreadable in ["", "{}", "[]", "\u{0}"] {
-        let told = (&*encoded(&[7; 32]), unreadable);
-        let proven = harness.issuer.check_passkey(told, None, &browser).await.unwrap();
+        let challenge = &*encoded(&[7; 32]);
+        let proven =
+            harness.issuer.check_passkey(challenge, unreadable, None, &browser).await.unwrap();
         assert!(proven.is_none(), "{unreadable:?}");
     }
     let truth = Lies::none(ISSUER);
@@ -177,12 +183,16 @@ async fn neither_an_inactive_account_nor_an_expired_or_deleted_passkey_proves_an
     assert!(used(&harness, (&mut authenticator, &truth), None).await.unwrap().is_some());
     let device = devices!(harness, "ada-1")[0].device_id.clone();
     let ends = json!({"expiresAt": harness.issuer.now().0 + 1});
-    let (nobody, which) = (Actor::default(), ("ada-1", &*device));
-    harness.issuer.update_device(&nobody, which, ends.as_object().unwrap()).await.unwrap();
+    let nobody = Actor::default();
+    harness
+        .issuer
+        .update_device(&nobody, "ada-1", &device, ends.as_object().unwrap())
+        .await
+        .unwrap();
     assert!(used(&harness, (&mut authenticator, &truth), None).await.unwrap().is_some());
     harness.later(1);
     assert_eq!(used(&harness, (&mut authenticator, &truth), None).await.unwrap(), None);
-    assert!(harness.issuer.delete_device(&nobody, which, Allowed::ALL).await.unwrap());
+    assert!(harness.issuer.delete_device(&nobody, "ada-1", &device, Allowed::ALL).await.unwrap());
     assert_eq!(used(&harness, (&mut authenticator, &truth), None).await.unwrap(), None);
 }
 
@@ -198,8 +208,10 @@ async fn of_uses_with_one_counter_one_counts() {
     let uses = race(&harness, move |harness, _| {
         let (challenge, response) = (request.challenge.clone(), response.clone());
         async move {
-            let told = (&*challenge, &*response);
-            let proven = harness.issuer.check_passkey(told, None, &Tab::new().browser()).await;
+            let proven = harness
+                .issuer
+                .check_passkey(&challenge, &response, None, &Tab::new().browser())
+                .await;
             proven.is_ok_and(|stored| stored.is_some())
         }
     });
@@ -250,12 +262,21 @@ async fn whoever_is_not_in_all_groups_of_a_person_changes_none_of_their_passkeys
     register(&harness, "ada-1", &mut Authenticator::new(-7)).await;
     harness.edit("ada-1", |document| document["groups"] = json!([{"value": "staff"}])).await;
     let device = devices!(harness, "ada-1")[0].device_id.clone();
-    let (nobody, which) = (Actor::default(), ("ada-1", &*device));
+    let nobody = Actor::default();
     for fields in [json!({"expiresAt": 1}), json!({"expiresAt": null}), json!({"alias": "other"})] {
-        let said = harness.issuer.update_device(&nobody, which, fields.as_object().unwrap()).await;
+        let said = harness
+            .issuer
+            .update_device(&nobody, "ada-1", &device, fields.as_object().unwrap())
+            .await;
         assert!(matches!(said, Err(AccountError::Denied(_))), "{fields}: {said:?}");
     }
-    let said = harness.issuer.delete_device(&nobody, which, Allowed::ALL).await;
+    let said = harness.issuer.delete_device(&nobody, "ada-1", &device, Allowed::ALL).await;
     assert!(matches!(said, Err(AccountError::Denied(_))), "{said:?}");
-    assert!(harness.issuer.delete_device(&Actor::operator(), which, Allowed::ALL).await.unwrap());
+    assert!(
+        harness
+            .issuer
+            .delete_device(&Actor::operator(), "ada-1", &device, Allowed::ALL)
+            .await
+            .unwrap()
+    );
 }

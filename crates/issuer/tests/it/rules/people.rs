@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
     error::OAuthError, keys::KeyUse, request::source::Source, resources::ResourceKind,
-    tokens::verified::VerifyError,
+    sign_in::name_and_password::NameAndPassword, tokens::verified::VerifyError,
 };
 use castellan_proto::{
     Secret,
@@ -21,7 +21,8 @@ const ELSEWHERE: &str = "192.0.2.1";
 /// Whether `password` is that of `name`; else the seconds to wait.
 async fn shows(harness: &Harness, name: &str, password: &str, at: &str) -> Result<bool, u64> {
     let (secret, source) = (Secret::new(password.to_owned()), Source::Address(at.parse().unwrap()));
-    match harness.issuer.person_of_request((name, &secret), Some(source)).await {
+    let typed = NameAndPassword { name, password: &secret };
+    match harness.issuer.person_of_request(typed, Some(source)).await {
         Ok(person) => Ok(person.is_some()),
         Err(OAuthError::Throttled(seconds)) => Err(seconds),
         Err(error) => panic!("{error}"),
@@ -39,7 +40,8 @@ async fn cost(harness: &Harness) -> usize {
 async fn token(harness: &Harness) -> String {
     let (secret, source) =
         (Secret::new(PASSWORD.to_owned()), Source::Address(HOME.parse().unwrap()));
-    let person = harness.issuer.person_of_request(("ADA", &secret), Some(source)).await;
+    let typed = NameAndPassword { name: "ADA", password: &secret };
+    let person = harness.issuer.person_of_request(typed, Some(source)).await;
     harness.issuer.issue_person_token(&person.unwrap().unwrap(), "ADA").await.unwrap()
 }
 
@@ -266,12 +268,12 @@ async fn case_06_a_jwt_of_a_person_is_no_other_kind_and_no_other_kind_is_one() {
 
     let (claims, now) = (parts(&token).1, harness.issuer.now());
     let typ = "castellan-person+jwt";
-    let person = (KeyUse::Person, Algorithm::Es256);
+    let person = KeyUse::Person.with(Algorithm::Es256);
     let sign =
         |kind, claims: &Value| harness.issuer.keyring().sign(kind, typ, claims, now).unwrap();
     assert_eq!(problem(&harness, &sign(person, &claims)).await, None);
     for usage in [KeyUse::Access, KeyUse::Identity] {
-        let forged = sign((usage, Algorithm::Es256), &claims);
+        let forged = sign(usage.with(Algorithm::Es256), &claims);
         assert_eq!(problem(&harness, &forged).await, Some("invalid"), "{usage:?}");
     }
     let foreign = SigningKey::generate(Algorithm::Es256).unwrap().0.sign(typ, &claims).unwrap();

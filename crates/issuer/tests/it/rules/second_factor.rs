@@ -7,6 +7,7 @@ use castellan_issuer::{
     records::Account,
     secrets::totp::TotpKey,
     session::browser::Browser,
+    sign_in::name_and_password::NameAndPassword,
 };
 use castellan_proto::{Secret, Timestamp};
 use serde_json::Value;
@@ -34,13 +35,13 @@ fn key(text: &str) -> TotpKey {
 /// Ada opts in to codes of an app, which has the key.
 async fn opt_in(harness: &Harness) -> TotpKey {
     let (issuer, actor) = (&harness.issuer, Actor::operator());
-    let begun = issuer.start_totp_device(&actor, ("ada-1", "phone"), "Castellan").await.unwrap();
+    let begun = issuer.start_totp_device(&actor, "ada-1", "phone", "Castellan").await.unwrap();
     let key = key(text(&begun, "key"));
     let code = key.code_at(issuer.now());
-    let shown = (text(&begun, "state"), &**code);
-    assert!(issuer.complete_totp_device(&actor, "ada-1", shown).await.unwrap());
+    let state = text(&begun, "state");
+    assert!(issuer.complete_totp_device(&actor, "ada-1", state, &code).await.unwrap());
     let begun = issuer.start_mfa_setup(&actor, "ada-1", &[TOTP]).await.unwrap();
-    issuer.complete_mfa_setup(&actor, ("ada-1", text(&begun, "state"))).await.unwrap();
+    issuer.complete_mfa_setup(&actor, "ada-1", text(&begun, "state")).await.unwrap();
     key
 }
 
@@ -55,7 +56,8 @@ async fn case_17_a_password_alone_proves_nobody_who_opted_in() {
     for name in ["Ada", "ada-1", "ada@example.org"] {
         assert!(needed(issuer.sign_in_with_password(name, &password).await.err()), "{name}");
         assert!(needed(issuer.prove_by_password(name, &password, &browser).await.err()), "{name}");
-        assert!(needed(issuer.person_of_request((name, &password), None).await.err()), "{name}");
+        let typed = NameAndPassword { name, password: &password };
+        assert!(needed(issuer.person_of_request(typed, None).await.err()), "{name}");
     }
     let wrong = Secret::new("another one".to_owned());
     assert!(issuer.sign_in_with_password("Ada", &wrong).await.unwrap().is_none(), "tells nothing");

@@ -2,7 +2,7 @@
 
 use castellan_issuer::tokens::verified::Holder;
 use castellan_issuer::{
-    client_auth::ClientCredentials,
+    client_auth::{BasicAuth, ClientCredentials},
     error::OAuthError,
     records::{Account, ApiCredential, Client},
 };
@@ -92,7 +92,10 @@ async fn a_changed_secret_is_forgotten_at_once() {
 async fn a_client_proves_itself_in_one_way() {
     let harness = Harness::new().await;
     let secret = secret_of("shop").unwrap();
-    let basic = || Some(("shop".to_owned(), Secret::new(secret.clone())));
+    let basic = || {
+        let secret = Secret::new(secret.clone());
+        Some(BasicAuth { client_id: "shop".to_owned(), secret })
+    };
     let grant = ("grant_type", "authorization_code");
     for pairs in [
         &[grant, ("client_id", "shop"), ("client_secret", &secret)][..],

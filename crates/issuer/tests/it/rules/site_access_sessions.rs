@@ -22,7 +22,7 @@ async fn opened(harness: &Harness, name: &str, before: Option<&SignedIn>) -> Ope
     let password = Secret::new(PASSWORD.to_owned());
     let proven = harness.issuer.prove_by_password(name, &password, &Browser::default()).await;
     let proven = proven.unwrap().unwrap();
-    harness.issuer.open_session_at(("site", "site"), proven, before).await.unwrap()
+    harness.issuer.open_session_at("site", "site", proven, before).await.unwrap()
 }
 
 async fn knows(harness: &Harness, site_access: &str, cookie: &Opaque) -> bool {

@@ -37,7 +37,7 @@ async fn attempt(
     state: &str,
 ) -> Result<Attempt<String>, VerificationError> {
     let account = person!(harness, account);
-    harness.issuer.attempt_verification::<String>((&account, purpose), state).await
+    harness.issuer.attempt_verification::<String>(&account, purpose, state).await
 }
 
 async fn take(
@@ -46,7 +46,7 @@ async fn take(
     state: &str,
 ) -> Result<String, VerificationError> {
     let account = person!(harness, account);
-    harness.issuer.take_verification::<String>((&account, purpose), state).await
+    harness.issuer.take_verification::<String>(&account, purpose, state).await
 }
 
 #[tokio::test]

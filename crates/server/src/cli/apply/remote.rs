@@ -30,13 +30,13 @@ pub(in crate::cli) async fn run(
     }
     problems.none("nothing was sent")?;
     let roots = crate::cli::load(config, None)?.roots;
-    let egress = HttpClient::to(&roots, [&server]);
+    let client = HttpClient::to(&roots, [&server]);
     for (sent, (place, document)) in documents::all(&sources).enumerate() {
         let document = document?;
         let target = target(&document)?;
         let wrong = |problem: String| super::interrupted(place, &problem, sent);
         let url = server.join(&format!("/{target}"))?;
-        let answer = egress.send(Method::PUT, &url, Some(&token), document.to_string()).await;
+        let answer = client.send(Method::PUT, &url, Some(&token), document.to_string()).await;
         let (status, body) = answer.map_err(|error| wrong(format!("{server}: {error}")))?;
         match status {
             StatusCode::CREATED => println!("created {target}"),

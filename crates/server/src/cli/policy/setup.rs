@@ -185,7 +185,7 @@ impl<'a> Setup<'a> {
             Some(live) => self.gate_caller(&guard, live).await?,
             None => GateCaller::NOBODY,
         };
-        let explained = match explain_operation(&map, (&parts, &path), &gate_caller, &rules) {
+        let explained = match explain_operation(&map, &parts, &path, &gate_caller, &rules) {
             Ok(explained) => explained,
             Err(NotDecided::NoPath | NotDecided::OtherMethods(_)) => {
                 let (path, verdict) = (format!("{method} {path}"), NO_OPERATION.to_owned());
@@ -246,7 +246,7 @@ impl<'a> Setup<'a> {
             return Ok(vec![Decided { path, verdict, said: Vec::new() }]);
         };
         let Reading { decided, said } =
-            decide_reading(&self.issuer, &live, (kind, id), &parts).await?;
+            decide_reading(&self.issuer, &live, kind, id, &parts).await?;
         let said: Vec<_> = said.into_iter().map(guards::as_said).collect();
         let right = format!("Castellan:{}:Read", kind.as_str());
         touched.note_resource(&live, &right, &said);

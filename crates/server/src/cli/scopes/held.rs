@@ -95,7 +95,7 @@ impl Holder {
         }
     }
 
-    fn new((name, scopes): (String, Scopes)) -> Self {
+    fn new(name: String, scopes: Scopes) -> Self {
         let of = |kind: ResourceKind| {
             name.split_once('/').is_some_and(|(name, _)| name == kind.as_str())
         };
@@ -128,7 +128,11 @@ impl Held {
             name.split_once('/').is_some_and(|(kind, _)| kind == ResourceKind::ROLE.as_str())
         };
         let (roles, holders): (Vec<_>, Vec<_>) = grants.into_iter().partition(is_role);
-        Self { judges, holders: holders.into_iter().map(Holder::new).collect(), roles }
+        Self {
+            judges,
+            holders: holders.into_iter().map(|(name, scopes)| Holder::new(name, scopes)).collect(),
+            roles,
+        }
     }
 
     /// Whether no guard lets anybody in but people themselves, whose roles are a question of their own.

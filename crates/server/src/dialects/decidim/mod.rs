@@ -13,7 +13,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, post},
 };
-use castellan_gate::{Introspection, Manner, Naming, Root, Rules, SessionField, Wording};
+use castellan_gate::{
+    ErrorText, Introspection, Manner, Naming, Root, Rules, SessionField, Wording,
+};
 use castellan_issuer::{
     Issuer,
     error::OAuthError,
@@ -74,9 +76,12 @@ fn rules(plain: Rules) -> Rules {
             tells_denials: true,
         },
         wording: Wording {
-            insufficient: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),
-            no_role: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),
-            no_policy: ("This token may not use this field.", "INSUFFICIENT_SCOPE"),
+            insufficient: ErrorText::new(
+                "This token may not use this field.",
+                "INSUFFICIENT_SCOPE",
+            ),
+            no_role: ErrorText::new("This token may not use this field.", "INSUFFICIENT_SCOPE"),
+            no_policy: ErrorText::new("This token may not use this field.", "INSUFFICIENT_SCOPE"),
             refused: Some(r#"{"error":"Access denied"}"#),
             ..Wording::default()
         },

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     routing::post,
 };
-use castellan_issuer::{Issuer, error::OAuthError};
+use castellan_issuer::{Issuer, error::OAuthError, sign_in::name_and_password::NameAndPassword};
 use castellan_proto::Secret;
 
 use super::{
@@ -61,7 +61,8 @@ async fn trade(
     let mut input = Input::read(request, "JWTInput").await?;
     let login = input.text("username")?;
     let password = Secret::new(input.text("password")?);
-    let person = issuer.person_of_request((&login, &password), source).await.map_err(refused)?;
+    let typed = NameAndPassword { name: &login, password: &password };
+    let person = issuer.person_of_request(typed, source).await.map_err(refused)?;
     let person = person.ok_or(GuardRefusal::WrongPassword)?;
     // Of the person who signs in now, and not of the caller, who is nobody yet (§7.3).
     let who = (&*person.id, &*person.account.groups);

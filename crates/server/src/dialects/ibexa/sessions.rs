@@ -201,7 +201,8 @@ impl Sessions {
     ) -> Result<Response<Body>, GuardRefusal> {
         let before = admitted.session.as_deref();
         let opened = self.issuer.open_session_at(
-            (&admitted.site_access, &admitted.cookie.name),
+            &admitted.site_access,
+            &admitted.cookie.name,
             proven,
             before.map(|session| &session.signed_in),
         );

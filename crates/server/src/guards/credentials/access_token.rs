@@ -38,7 +38,8 @@ pub(super) fn take(config: &GuardConfig, parts: &GuardParts) -> Option<Box<dyn C
 /// The caller that a token is which holds, shown with `credential`; an invalid one if it is not for
 /// this guard, or if the guard takes none.
 pub(super) async fn caller(
-    (config, parts): (&GuardConfig, &GuardParts),
+    config: &GuardConfig,
+    parts: &GuardParts,
     live: &Live,
     credential: &Credential<'_>,
 ) -> Result<Caller, Unavailable> {

@@ -122,6 +122,13 @@ pub(crate) struct Credentials {
     sessions: Option<SiteAccessSessions>,
 }
 
+/// A caller whom a request shows without an `Authorization`.
+struct ShownCaller {
+    caller: Caller,
+    /// The connection shows them, whatever is asked.
+    by_connection: bool,
+}
+
 impl Credentials {
     pub(crate) fn of(config: &GuardConfig, parts: &GuardParts) -> Self {
         let kinds = ROSTER.iter().filter_map(|take| take(config, parts)).collect();
@@ -141,7 +148,7 @@ impl Credentials {
         live: &Live,
         credential: &Credential<'_>,
     ) -> Result<Caller, Unavailable> {
-        access_token::caller((config, parts), live, credential).await
+        access_token::caller(config, parts, live, credential).await
     }
 
     /// Puts the caller whom a request shows without an `Authorization` at the guard of `config` among its
@@ -158,9 +165,8 @@ impl Credentials {
             extensions.insert(Unchallenged);
         }
         let since = self.moment();
-        let Some((caller, by_connection)) = self.shown(headers, extensions).await? else {
-            return Ok(());
-        };
+        let Some(shown) = self.shown(headers, extensions).await? else { return Ok(()) };
+        let ShownCaller { caller, by_connection } = shown;
         if by_connection {
             extensions.insert(Unchallenged);
         }
@@ -169,20 +175,20 @@ impl Credentials {
         Ok(())
     }
 
-    /// The caller whom a request shows without an `Authorization`, and whether the connection does.
+    /// The caller whom a request shows without an `Authorization`.
     async fn shown(
         &self,
         headers: &HeaderMap,
         extensions: &Extensions,
-    ) -> Result<Option<(Caller, bool)>, Unavailable> {
+    ) -> Result<Option<ShownCaller>, Unavailable> {
         for kind in &self.kinds {
             if let Some(caller) = kind.by_headers(headers).await? {
-                return Ok(Some((caller, false)));
+                return Ok(Some(ShownCaller { caller, by_connection: false }));
             }
         }
         for kind in &self.kinds {
             if let Some(caller) = kind.by_connection(headers, extensions).await? {
-                return Ok(Some((caller, true)));
+                return Ok(Some(ShownCaller { caller, by_connection: true }));
             }
         }
         Ok(None)

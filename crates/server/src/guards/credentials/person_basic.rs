@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use axum::http::Extensions;
 use castellan_gate::{BasicError, Caller};
-use castellan_issuer::error::OAuthError;
+use castellan_issuer::{error::OAuthError, sign_in::name_and_password::NameAndPassword};
 use castellan_proto::BasicCredentials;
 
 use super::{CredentialKind, people::People, unavailable};
@@ -30,7 +30,7 @@ impl CredentialKind for PersonPassword {
         basic: &BasicCredentials,
         extensions: &Extensions,
     ) -> Result<Option<Caller>, BasicError> {
-        let shown = (&*basic.user_id, &basic.password);
+        let shown = NameAndPassword { name: &basic.user_id, password: &basic.password };
         match self.people.issuer.person_of_request(shown, request::source(extensions)).await {
             Ok(Some(person)) => {
                 let caller = self.people.caller(KIND, &person).await;

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use axum::http::Extensions;
 use castellan_gate::{BasicError, Credential};
-use castellan_issuer::error::OAuthError;
+use castellan_issuer::{error::OAuthError, sign_in::name_and_password::NameAndPassword};
 use castellan_proto::Secret;
 
 use super::{CredentialKind, Shown, people::People, refused, unavailable};
@@ -55,7 +55,8 @@ impl CredentialKind for PersonJwt {
         let issuer = &self.people.issuer;
         let source = request::source(extensions);
         let created = async {
-            let person = issuer.person_of_request((name, password), source).await?;
+            let person =
+                issuer.person_of_request(NameAndPassword { name, password }, source).await?;
             let Some(person) = person else { return Ok(None) };
             // Of the person who signs in now, and not of the caller, who is nobody yet (§7.3).
             if let Some(AtSiteAccess(site_access)) = extensions.get() {

@@ -78,8 +78,8 @@ impl Credentials {
             let found = sessions.find(&parts.headers, cookie).await?;
             return Ok(found.map_or(Caller::NOBODY, |(_, caller)| caller));
         }
-        if let Some((caller, _)) = self.shown(&parts.headers, &parts.extensions).await? {
-            parts.extensions.insert(caller);
+        if let Some(shown) = self.shown(&parts.headers, &parts.extensions).await? {
+            parts.extensions.insert(shown.caller);
         }
         let presented = present(self, parts).await;
         presented.map(|presented| presented.caller).map_err(|_| Unavailable)

@@ -29,14 +29,15 @@ pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Res
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
-    page(&app, &person, (StatusCode::OK, None)).await
+    page(&app, &person, StatusCode::OK, None).await
 }
 
 /// The page of `person`, with what is wrong with a password that was to be changed.
 async fn page(
     app: &App,
     person: &SignedIn,
-    (status, problem): (StatusCode, Option<&str>),
+    status: StatusCode,
+    problem: Option<&str>,
 ) -> Result<Response, Refusal> {
     let agreed = app.issuer().agreed(&person.account_id).await.map_err(OAuthError::from)?;
     let since: Vec<_> = agreed.iter().map(|one| day(one.since.0)).collect();
@@ -100,7 +101,7 @@ pub(crate) async fn change_password(
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
-    if !is_own_form(&app, &person, (&headers, &params)) {
+    if !is_own_form(&app, &person, &headers, &params) {
         return Ok(cookies::cross_site());
     }
     let secret = |name: &str| params.secret(name).unwrap_or_else(|| Secret::new(String::new()));
@@ -115,7 +116,7 @@ pub(crate) async fn change_password(
         Err(ChangeError::Token(OAuthError::Throttled(seconds))) => {
             let problem = format!("Too many attempts. Try again in {seconds} s.");
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let mut response = page(&app, &person, (status, Some(&problem))).await?;
+            let mut response = page(&app, &person, status, Some(&problem)).await?;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             return Ok(response);
         }
@@ -123,7 +124,7 @@ pub(crate) async fn change_password(
         Err(problem) => {
             let problem = in_words(&problem);
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return page(&app, &person, (status, Some(&problem))).await;
+            return page(&app, &person, status, Some(&problem)).await;
         }
     };
     let again = app.issuer().sign_in_again(account, &visitor.browser, person.amr).await;
@@ -156,7 +157,7 @@ pub(crate) async fn end_sessions(
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
-    if !is_own_form(&app, &person, (&headers, &params)) {
+    if !is_own_form(&app, &person, &headers, &params) {
         return Ok(cookies::cross_site());
     }
     if params.get("others") == Some("true") {
@@ -170,7 +171,7 @@ pub(crate) async fn end_sessions(
 }
 
 /// Whether the form is one of this site that was drawn for this session.
-fn is_own_form(app: &App, person: &SignedIn, (headers, params): (&HeaderMap, &Params)) -> bool {
+fn is_own_form(app: &App, person: &SignedIn, headers: &HeaderMap, params: &Params) -> bool {
     let token = params.get("csrf").unwrap_or_default();
     cookies::is_same_origin(app, headers) && app.issuer().csrf_matches(&person.session, token)
 }
@@ -185,7 +186,7 @@ pub(crate) async fn withdraw(
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
-    if !is_own_form(&app, &person, (&headers, &params)) {
+    if !is_own_form(&app, &person, &headers, &params) {
         return Ok(cookies::cross_site());
     }
     let client = params.get("client_id").ok_or(OAuthError::Missing("client_id"))?;

@@ -43,7 +43,7 @@ impl Visitor {
     /// Sets the browser's mark if it is new here.
     pub(crate) fn remember(&self, app: &App, response: &mut Response) {
         if let (true, Some(mark)) = (self.is_new, &self.browser.mark) {
-            set(app, response, (app.mark_cookie(), &mark.text()), MARK_SECONDS);
+            set(app, response, app.mark_cookie(), &mark.text(), MARK_SECONDS);
         }
     }
 
@@ -52,9 +52,9 @@ impl Visitor {
     pub(crate) fn set_session(&self, app: &App, response: &mut Response, cookie: &Opaque) {
         let longest = app.issuer().settings().session_absolute.get().as_secs();
         let age = app.theme().cookie_max_age.map_or(longest, |age| age.min(longest));
-        set(app, response, (SESSION, &cookie.text()), age);
+        set(app, response, SESSION, &cookie.text(), age);
         if let Some(mark) = &self.browser.mark {
-            set(app, response, (app.mark_cookie(), &mark.text()), age.max(MARK_SECONDS));
+            set(app, response, app.mark_cookie(), &mark.text(), age.max(MARK_SECONDS));
         }
     }
 }
@@ -65,17 +65,17 @@ pub(crate) const RESET: &str = "castellan_reset";
 /// Sets that cookie to `token` for as long as links are valid, or takes it away if that is empty.
 pub(crate) fn set_reset(app: &App, response: &mut Response, token: &str) {
     let age = if token.is_empty() { 0 } else { RESET_SECONDS };
-    set(app, response, (RESET, token), age);
+    set(app, response, RESET, token, age);
 }
 
 /// Takes the session cookie away.
 pub(crate) fn clear_session(app: &App, response: &mut Response) {
-    set(app, response, (SESSION, ""), 0);
+    set(app, response, SESSION, "", 0);
 }
 
 /// Host-only, out of reach of scripts, not sent along from other sites but by links
 /// (`docs/rules.md` rule 36).
-fn set(app: &App, response: &mut Response, (name, value): (&str, &str), age: u64) {
+fn set(app: &App, response: &mut Response, name: &str, value: &str, age: u64) {
     let secure = if app.is_https() { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
     if let Ok(value) = HeaderValue::from_str(&text) {

@@ -40,7 +40,7 @@ pub(crate) async fn show(
 ) -> Response {
     let params = extract::query(query.as_deref()).unwrap_or_default();
     let scanned: String = params.get("user_code").unwrap_or_default().chars().take(16).collect();
-    let mut response = form(&app, &scanned, (StatusCode::OK, None));
+    let mut response = form(&app, &scanned, StatusCode::OK, None);
     visitor.remember(&app, &mut response);
     response
 }
@@ -69,17 +69,17 @@ pub(crate) async fn submit(
 fn wrong_code(app: &App) -> Response {
     let problem =
         "No device is waiting for this code. Check the code, or start again on the device.";
-    form(app, "", (StatusCode::BAD_REQUEST, Some(problem)))
+    form(app, "", StatusCode::BAD_REQUEST, Some(problem))
 }
 
 fn later(app: &App, seconds: u64) -> Response {
     let problem = format!("Too many attempts. Try again in {seconds} s.");
-    let mut response = form(app, "", (StatusCode::TOO_MANY_REQUESTS, Some(&problem)));
+    let mut response = form(app, "", StatusCode::TOO_MANY_REQUESTS, Some(&problem));
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
-fn form(app: &App, user_code: &str, (status, problem): (StatusCode, Option<&str>)) -> Response {
+fn form(app: &App, user_code: &str, status: StatusCode, problem: Option<&str>) -> Response {
     respond::html(status, &DevicePage { site: &app.title(), user_code, problem }, None)
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
     if !app.issuer().mails_reset_links() {
         return not_offered(&app);
     }
-    form(&app, (StatusCode::OK, None))
+    form(&app, StatusCode::OK, None)
 }
 
 /// The form comes back. The answer is the same for every name, and does not wait for the mail.
@@ -44,7 +44,7 @@ pub(crate) async fn submit(
     let name = params.get("username").unwrap_or_default().trim();
     if name.is_empty() {
         let problem = "Enter your username or e-mail.";
-        return form(&app, (StatusCode::UNPROCESSABLE_ENTITY, Some(problem)));
+        return form(&app, StatusCode::UNPROCESSABLE_ENTITY, Some(problem));
     }
     match app.issuer().forgot_password(name, &visitor.browser).await {
         Ok(()) => {
@@ -55,7 +55,7 @@ pub(crate) async fn submit(
         }
         Err(OAuthError::Throttled(seconds)) => {
             let problem = format!("Too many attempts. Try again in {seconds} s.");
-            let mut response = form(&app, (StatusCode::TOO_MANY_REQUESTS, Some(&problem)));
+            let mut response = form(&app, StatusCode::TOO_MANY_REQUESTS, Some(&problem));
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
         }
@@ -68,7 +68,7 @@ fn not_offered(app: &App) -> Response {
     respond::message(app, StatusCode::NOT_FOUND, "Links are not sent", text)
 }
 
-fn form(app: &App, (status, problem): (StatusCode, Option<&str>)) -> Response {
+fn form(app: &App, status: StatusCode, problem: Option<&str>) -> Response {
     let site = &app.title();
     respond::html(status, &ForgotPage { site, problem }, None)
 }

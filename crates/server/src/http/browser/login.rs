@@ -49,7 +49,7 @@ pub(crate) async fn show(
         return response;
     };
     match app.issuer().view_flow(flow, &visitor.browser).await {
-        Ok(view) => form(&app, flow, &view, (StatusCode::OK, None)),
+        Ok(view) => form(&app, flow, &view, StatusCode::OK, None),
         Err(error) => respond::refused(error, &app, &headers),
     }
 }
@@ -69,8 +69,11 @@ pub(crate) async fn submit(
     let outcome = app.issuer().sign_in(flow, &params, &visitor.browser).await;
     match attempt(&app, &visitor, outcome, &headers).await {
         Attempt::Answered(response) => response,
-        Attempt::Wrong(problem) => again(&app, &visitor, (flow, name, problem), &headers).await,
-        Attempt::Throttled(seconds) => later(&app, &visitor, (flow, name), seconds).await,
+        Attempt::Wrong(problem) => {
+            let typed = Typed { flow, name };
+            again(&app, &visitor, typed, problem, &headers).await
+        }
+        Attempt::Throttled(seconds) => later(&app, &visitor, flow, name, seconds).await,
     }
 }
 
@@ -156,30 +159,38 @@ fn user_name<'a>(app: &App, form: &'a Params) -> &'a str {
     names.find_map(|field| form.get(field.name)).unwrap_or_default()
 }
 
+/// A form that was sent.
+struct Typed<'a> {
+    flow: &'a str,
+    /// The name of the person, as it was typed.
+    name: &'a str,
+}
+
 /// The form again, with the name as it was typed.
 async fn again(
     app: &App,
     visitor: &Visitor,
-    (flow, name, problem): (&str, &str, &str),
+    Typed { flow, name }: Typed<'_>,
+    problem: &str,
     headers: &HeaderMap,
 ) -> Response {
     match app.issuer().view_flow(flow, &visitor.browser).await {
         Ok(view) => {
             let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
-            form(app, flow, &view, (StatusCode::UNAUTHORIZED, Some(problem)))
+            form(app, flow, &view, StatusCode::UNAUTHORIZED, Some(problem))
         }
         Err(error) => respond::refused(error, app, headers),
     }
 }
 
 /// The form again after too many attempts: the same words whether there is such a person or not.
-async fn later(app: &App, visitor: &Visitor, (flow, name): (&str, &str), seconds: u64) -> Response {
+async fn later(app: &App, visitor: &Visitor, flow: &str, name: &str, seconds: u64) -> Response {
     let problem = try_later(seconds);
     let status = StatusCode::TOO_MANY_REQUESTS;
     let mut response = match app.issuer().view_flow(flow, &visitor.browser).await {
         Ok(view) => {
             let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
-            form(app, flow, &view, (status, Some(&problem)))
+            form(app, flow, &view, status, Some(&problem))
         }
         Err(_) => respond::message(app, status, "Too many attempts", &problem),
     };
@@ -212,7 +223,8 @@ fn form(
     app: &App,
     flow: &str,
     view: &FlowView,
-    (status, problem): (StatusCode, Option<&str>),
+    status: StatusCode,
+    problem: Option<&str>,
 ) -> Response {
     let methods = app.issuer().sign_in_methods();
     let forms = methods.iter().map(|method| sign_in_form(*method, &view.login_hint)).collect();

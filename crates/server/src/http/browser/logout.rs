@@ -65,7 +65,7 @@ pub(crate) async fn submit(
     let headers = request.headers().clone();
     if is_json(&headers) {
         let body = whole(request).await?;
-        return by_script(&app, &visitor, (&headers, &body)).await;
+        return by_script(&app, &visitor, &headers, &body).await;
     }
     let params = read_form(request).await?;
     let asked = asked(&params);
@@ -101,7 +101,8 @@ pub(crate) async fn submit(
 async fn by_script(
     app: &App,
     visitor: &Visitor,
-    (headers, body): (&HeaderMap, &[u8]),
+    headers: &HeaderMap,
+    body: &[u8],
 ) -> Result<Response, Refusal> {
     let is_empty = body.is_empty()
         || serde_json::from_slice::<Map<String, Value>>(body).is_ok_and(|body| body.is_empty());

@@ -35,7 +35,7 @@ pub(crate) async fn show(
             cookies::set_reset(&app, &mut response, token);
             response
         }
-        Ok(()) => form(&app, token, (StatusCode::OK, None)),
+        Ok(()) => form(&app, token, StatusCode::OK, None),
         Err(problem) => refused(&app, token, problem),
     };
     without_referrer(response)
@@ -81,11 +81,11 @@ fn refused(app: &App, token: &str, problem: ResetError) -> Response {
             cookies::set_reset(app, &mut response, "");
             response
         }
-        problem => form(app, token, (StatusCode::UNPROCESSABLE_ENTITY, Some(&problem.to_string()))),
+        problem => form(app, token, StatusCode::UNPROCESSABLE_ENTITY, Some(&problem.to_string())),
     }
 }
 
-fn form(app: &App, token: &str, (status, problem): (StatusCode, Option<&str>)) -> Response {
+fn form(app: &App, token: &str, status: StatusCode, problem: Option<&str>) -> Response {
     let password_min_length = app.issuer().settings().secrets.password_min_length;
     let site = &app.title();
     let page = ResetPage { site, token, password_min_length, problem };

@@ -135,17 +135,12 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
         FlowError::Authorize(AuthorizeError::Page { code, text }) => {
             not_redirected(code, &text, app, headers)
         }
-        FlowError::Withheld { code, text, back } => withheld(code, &text, &back, (app, headers)),
+        FlowError::Withheld { code, text, back } => withheld(code, &text, &back, app, headers),
     }
 }
 
 /// An error for an app whose addresses nobody vouches for: the browser goes there if its person says so.
-fn withheld(
-    code: ErrorCode,
-    text: &str,
-    back: &Back,
-    (app, headers): (&App, &HeaderMap),
-) -> Response {
+fn withheld(code: ErrorCode, text: &str, back: &Back, app: &App, headers: &HeaderMap) -> Response {
     if !reads_html(headers) {
         return not_redirected(code, text, app, headers);
     }

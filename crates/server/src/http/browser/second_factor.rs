@@ -30,7 +30,8 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let flow = params.get("flow").unwrap_or_default();
-    forms(&app, &visitor, (flow, ""), (StatusCode::OK, None), &headers).await
+    let tried = Tried { flow, method: "" };
+    forms(&app, &visitor, tried, Said { status: StatusCode::OK, problem: None }, &headers).await
 }
 
 /// One of the forms comes back.
@@ -44,17 +45,17 @@ pub(crate) async fn submit(
         return response;
     }
     let flow = params.get("flow").unwrap_or_default();
-    let tried = (flow, params.get("method").unwrap_or_default());
+    let tried = Tried { flow, method: params.get("method").unwrap_or_default() };
     let outcome = app.issuer().show_second_factor(flow, &params, &visitor.browser).await;
     match login::attempt(&app, &visitor, outcome, &headers).await {
         Attempt::Answered(response) => response,
         Attempt::Wrong(problem) => {
-            let said = (StatusCode::UNAUTHORIZED, Some(problem));
+            let said = Said { status: StatusCode::UNAUTHORIZED, problem: Some(problem) };
             forms(&app, &visitor, tried, said, &headers).await
         }
         Attempt::Throttled(seconds) => {
             let problem = login::try_later(seconds);
-            let said = (StatusCode::TOO_MANY_REQUESTS, Some(&*problem));
+            let said = Said { status: StatusCode::TOO_MANY_REQUESTS, problem: Some(&*problem) };
             let mut response = forms(&app, &visitor, tried, said, &headers).await;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
@@ -62,15 +63,30 @@ pub(crate) async fn submit(
     }
 }
 
-/// The page of `flow`, on which the form of the method `tried` was sent last time.
+/// The form that was sent last time.
+#[derive(Clone, Copy)]
+struct Tried<'a> {
+    flow: &'a str,
+    /// The method that it was of; empty if none was sent yet.
+    method: &'a str,
+}
+
+/// What the page says of it.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    status: StatusCode,
+    problem: Option<&'a str>,
+}
+
+/// The page of a flow, after a form of it was `tried`.
 async fn forms(
     app: &App,
     visitor: &Visitor,
-    (flow, tried): (&str, &str),
-    said: (StatusCode, Option<&str>),
+    tried: Tried<'_>,
+    said: Said<'_>,
     headers: &HeaderMap,
 ) -> Response {
-    let view = match app.issuer().view_flow(flow, &visitor.browser).await {
+    let view = match app.issuer().view_flow(tried.flow, &visitor.browser).await {
         Ok(view) => view,
         Err(error) => return respond::refused(error, app, headers),
     };
@@ -84,15 +100,16 @@ async fn forms(
             "Your account signs in with a second factor, and nothing that you registered for it can \
              be used any more. Ask your administrator to reset it.",
         ),
-        Some(factors) => page(app, (flow, tried), (&view, factors), said),
+        Some(factors) => page(app, tried, &view, factors, said),
     }
 }
 
 fn page(
     app: &App,
-    (flow, tried): (&str, &str),
-    (view, factors): (&FlowView, &[FactorForm]),
-    (status, problem): (StatusCode, Option<&str>),
+    tried: Tried<'_>,
+    view: &FlowView,
+    factors: &[FactorForm],
+    Said { status, problem }: Said<'_>,
 ) -> Response {
     let several = factors.len() > 1;
     let form = |factor: &FactorForm| FormOfPage {
@@ -107,9 +124,9 @@ fn page(
     let page = SecondFactorPage {
         site,
         client_name: view.client_name.as_deref(),
-        flow,
+        flow: tried.flow,
         forms: factors.iter().map(form).collect(),
-        tried,
+        tried: tried.method,
         problem,
     };
     let target = view.redirect_uri.as_deref().and_then(respond::form_target);

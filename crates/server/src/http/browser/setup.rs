@@ -22,7 +22,7 @@ use crate::{app::App, pages::SetupPage};
 pub(crate) async fn show(State(app): State<App>, Query(params): Query) -> Response {
     let token = params.get("token").unwrap_or_default();
     match app.issuer().check_setup(token).await {
-        Ok(()) => form(&app, token, "admin", (StatusCode::OK, None)),
+        Ok(()) => form(&app, token, "admin", StatusCode::OK, None),
         Err(problem) => refused(&app, token, "admin", problem),
     }
 }
@@ -63,14 +63,15 @@ fn refused(app: &App, token: &str, name: &str, problem: SetupError) -> Response 
         SetupError::Crowd => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    form(app, token, name, (status, Some(&problem.to_string())))
+    form(app, token, name, status, Some(&problem.to_string()))
 }
 
 fn form(
     app: &App,
     token: &str,
     user_name: &str,
-    (status, problem): (StatusCode, Option<&str>),
+    status: StatusCode,
+    problem: Option<&str>,
 ) -> Response {
     let password_min_length = app.issuer().settings().secrets.password_min_length;
     let site = &app.title();

@@ -1,5 +1,6 @@
 //! Pages of lists (`docs/contracts/curity.md` §5).
 
+use castellan_issuer::resources::search::{Sort, SortAttribute, SortOrder};
 use serde_json::{Value, json};
 
 use super::{error::Failure, roster::Call};
@@ -34,6 +35,20 @@ impl Page {
             after: after.map(ToOwned::to_owned),
         })
     }
+}
+
+/// An order is asked for by `sortBy` (`docs/contracts/curity.md` §4.3).
+pub(crate) fn sort(sorting: &Value) -> Option<Sort> {
+    let by = match sorting["sortBy"].as_str()? {
+        "created" => SortAttribute::Created,
+        "lastModified" => SortAttribute::LastModified,
+        _ => SortAttribute::Name,
+    };
+    let order = match sorting["sortOrder"].as_str() {
+        Some("ASCENDING") => SortOrder::Ascending,
+        _ => SortOrder::Descending,
+    };
+    Some(Sort { by, order })
 }
 
 /// A cursor that was not made here, or was made for a list with other arguments.

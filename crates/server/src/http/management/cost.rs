@@ -20,7 +20,8 @@ const DEFAULT_FIRST: u64 = 50;
 /// Refuses an operation that would answer too much.
 pub(super) fn check(
     document: &Document,
-    (operation, variables): (&Operation, &JsonMap),
+    operation: &Operation,
+    variables: &JsonMap,
     max_page: u32,
 ) -> Result<(), Failure> {
     let fragments = BTreeMap::new();

@@ -3,12 +3,12 @@
 use castellan_issuer::{
     management::dynamic_clients::{DynamicClientError, RegisteredList, Status},
     managers::Operation,
-    resources::search::{ListError, Sort, SortAttribute, SortOrder},
+    resources::search::ListError,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    connection::{Page, connection, wrong_cursor},
+    connection::{Page, connection, sort, wrong_cursor},
     error::{Classification, Failure},
     roster::{Api, Call, Root},
 };
@@ -83,20 +83,6 @@ async fn list(call: &Call<'_>) -> Result<Value, Failure> {
         None
     };
     Ok(connection(page.clients, page.end_cursor, total))
-}
-
-/// An order is asked for by `sortBy` (`docs/contracts/curity.md` §4.3).
-fn sort(sorting: &Value) -> Option<Sort> {
-    let by = match sorting["sortBy"].as_str()? {
-        "created" => SortAttribute::Created,
-        "lastModified" => SortAttribute::LastModified,
-        _ => SortAttribute::Name,
-    };
-    let order = match sorting["sortOrder"].as_str() {
-        Some("ASCENDING") => SortOrder::Ascending,
-        _ => SortOrder::Descending,
-    };
-    Some(Sort { by, order })
 }
 
 async fn set_status(call: &Call<'_>) -> Result<Value, Failure> {

@@ -200,8 +200,7 @@ impl Request<'_> {
         });
         let detailed = self.app.management().detailed_errors;
         let errors = response.errors.iter().map(|error| {
-            let failure =
-                failure_of(error, (&failures, unfit), self.app.management().introspection);
+            let failure = failure_of(error, &failures, unfit, self.app.management().introspection);
             let path: Vec<Value> = error.path.iter().map(path_step).collect();
             let mut shown = failure.to_json(Some(&path), detailed);
             shown["locations"] = serde_json::to_value(&error.locations).unwrap_or_default();
@@ -232,7 +231,8 @@ fn root_key(error: &GraphQLError) -> Option<String> {
 
 fn failure_of(
     error: &GraphQLError,
-    (failures, unfit): (&Failures, &BTreeSet<String>),
+    failures: &Failures,
+    unfit: &BTreeSet<String>,
     tells_types: bool,
 ) -> Failure {
     if let Some(failure) = failures.behind(&error.message) {
@@ -334,6 +334,6 @@ impl ObjectValue for Shaper<'_> {
             entities: self.entities,
             failures: self.failures,
         };
-        Ok(resolved(shaping, &info.field_definition().ty, (value, None)))
+        Ok(resolved(shaping, &info.field_definition().ty, value, None))
     }
 }

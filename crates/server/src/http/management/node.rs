@@ -93,7 +93,7 @@ impl ObjectValue for Node<'_> {
             };
         }
         let value = self.members.get(name).unwrap_or(&Value::Null);
-        Ok(resolved(self.shaping, ty, (value, attribute)))
+        Ok(resolved(self.shaping, ty, value, attribute))
     }
 }
 
@@ -101,13 +101,14 @@ impl ObjectValue for Node<'_> {
 pub(super) fn resolved<'a>(
     shaping: Shaping<'a>,
     ty: &'a Type,
-    (value, attribute): (&'a Value, Option<String>),
+    value: &'a Value,
+    attribute: Option<String>,
 ) -> ResolvedValue<'a> {
     let leaf = || ResolvedValue::Leaf(value.clone().into());
     match (ty, value) {
         (Type::List(inner) | Type::NonNullList(inner), Value::Array(items)) => {
             let is_shown = move |item: &&Value| shaping.shows(inner, item);
-            let item = move |item| resolved(shaping, inner, (item, attribute.clone()));
+            let item = move |item| resolved(shaping, inner, item, attribute.clone());
             ResolvedValue::list(items.iter().filter(is_shown).map(item))
         }
         (Type::Named(name) | Type::NonNullNamed(name), Value::Object(members)) => {

@@ -160,7 +160,7 @@ impl Endpoint {
             .coerce(&self.schema, &envelope.variables)
             .map_err(|error| refuse(error, &envelope.query, app.management().introspection))?;
         if let Some(operation) = document.operation() {
-            cost::check(&document, (operation, &variables), app.management().max_page)
+            cost::check(&document, operation, &variables, app.management().max_page)
                 .map_err(|failure| Refusal::of_operation(&failure))?;
         }
         let languages = languages(&parts.headers);

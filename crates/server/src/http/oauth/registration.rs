@@ -49,7 +49,7 @@ pub(crate) async fn register(State(app): State<App>, request: Request<Body>) -> 
     let headers = request.headers().clone();
     let answered = async {
         let url = app.at(PATH);
-        let sender = sender(&headers, (&Method::POST, &url), request.extensions())?;
+        let sender = sender(&headers, &Method::POST, &url, request.extensions())?;
         let members = members(request).await?;
         Ok(app.issuer().register(sender, members).await?)
     };
@@ -60,7 +60,7 @@ pub(crate) async fn register(State(app): State<App>, request: Request<Body>) -> 
 pub(crate) async fn read(State(app): State<App>, Path(id): Path<String>, parts: Parts) -> Response {
     let answered = async {
         let url = app.at(&format!("{PATH}/{id}"));
-        let sender = sender(&parts.headers, (&Method::GET, &url), &parts.extensions)?;
+        let sender = sender(&parts.headers, &Method::GET, &url, &parts.extensions)?;
         Ok::<_, Refused>(app.issuer().read_registration(&id, &sender).await?)
     };
     respond(&app, &parts.headers, answered.await.map(Json))
@@ -75,7 +75,7 @@ pub(crate) async fn replace(
     let headers = request.headers().clone();
     let answered = async {
         let url = app.at(&format!("{PATH}/{id}"));
-        let sender = sender(&headers, (&Method::PUT, &url), request.extensions())?;
+        let sender = sender(&headers, &Method::PUT, &url, request.extensions())?;
         let members = members(request).await?;
         Ok(app.issuer().replace_registration(&id, &sender, &members).await?)
     };
@@ -90,7 +90,7 @@ pub(crate) async fn delete(
 ) -> Response {
     let answered = async {
         let url = app.at(&format!("{PATH}/{id}"));
-        let sender = sender(&parts.headers, (&Method::DELETE, &url), &parts.extensions)?;
+        let sender = sender(&parts.headers, &Method::DELETE, &url, &parts.extensions)?;
         Ok::<_, Refused>(app.issuer().delete_registration(&id, &sender).await?)
     };
     respond(&app, &parts.headers, answered.await.map(|()| StatusCode::NO_CONTENT))
@@ -99,7 +99,8 @@ pub(crate) async fn delete(
 /// What `request` shows of who sends it, by its one `Authorization` header.
 fn sender<'a>(
     headers: &'a HeaderMap,
-    (method, url): (&'a Method, &'a str),
+    method: &'a Method,
+    url: &'a str,
     extensions: &Extensions,
 ) -> Result<Sender<'a>, OAuthError> {
     let source = source(extensions);

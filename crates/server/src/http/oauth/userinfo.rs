@@ -49,7 +49,7 @@ pub(crate) async fn get(
             Err(error) => return Refusal::from(OAuthError::from(error)).into_response(),
         }
     }
-    respond(&headers, answer(&app, &method, (query.as_deref(), None), &headers).await)
+    respond(&headers, answer(&app, &method, query.as_deref(), None, &headers).await)
 }
 
 /// The claims of whoever is signed in in `browser`, for themselves.
@@ -71,7 +71,7 @@ pub(crate) async fn post(
         Ok(None)
     };
     let answered = match form {
-        Ok(token) => answer(&app, &Method::POST, (query.as_deref(), token), &headers).await,
+        Ok(token) => answer(&app, &Method::POST, query.as_deref(), token, &headers).await,
         Err(error) => Err(error.into()),
     };
     respond(&headers, answered)
@@ -88,7 +88,8 @@ fn respond(headers: &HeaderMap, answered: Result<Response, Refusal>) -> Response
 async fn answer(
     app: &App,
     method: &Method,
-    (query, in_form): (Option<&str>, Option<Secret>),
+    query: Option<&str>,
+    in_form: Option<Secret>,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let refused = |error| Refusal::at_resource(error, bearer::scheme(headers));

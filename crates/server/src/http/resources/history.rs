@@ -13,11 +13,12 @@ use crate::app::App;
 
 pub(super) async fn all(
     app: &App,
-    (place, id): (Place, &str),
+    place: Place,
+    id: &str,
     headers: &HeaderMap,
 ) -> Result<Response, Outcome> {
-    let versions = versions(app, (place, id)).await?;
-    let entries: Vec<Value> = versions.into_iter().map(|past| entry((place, id), past)).collect();
+    let versions = versions(app, place, id).await?;
+    let entries: Vec<Value> = versions.into_iter().map(|past| entry(place, id, past)).collect();
     let bundle = json!({
         "resourceType": "Bundle",
         "type": "history",
@@ -29,11 +30,12 @@ pub(super) async fn all(
 
 pub(super) async fn one(
     app: &App,
-    (place, id): (Place, &str),
+    place: Place,
+    id: &str,
     version: &str,
     headers: &HeaderMap,
 ) -> Result<Response, Outcome> {
-    let versions = versions(app, (place, id)).await?;
+    let versions = versions(app, place, id).await?;
     let past = versions.into_iter().find(|past| past.id() == version).ok_or(Outcome::NotFound)?;
     if past.change == Change::Deleted {
         return Err(Outcome::Gone);
@@ -48,14 +50,14 @@ pub(super) async fn one(
 }
 
 /// Those that are kept, the newest first; at least one.
-async fn versions(app: &App, (place, id): (Place, &str)) -> Result<Vec<Past>, Outcome> {
+async fn versions(app: &App, place: Place, id: &str) -> Result<Vec<Past>, Outcome> {
     let versions = app.issuer().history(place.kind, id).await;
     let versions = versions.map_err(|error| Outcome::broken(&error))?;
     if versions.is_empty() { Err(Outcome::NotFound) } else { Ok(versions) }
 }
 
 /// A version as an entry of a `Bundle` (FHIR R4 §3.1.0.11).
-fn entry((place, id): (Place, &str), past: Past) -> Value {
+fn entry(place: Place, id: &str, past: Past) -> Value {
     let (method, status) = match past.change {
         Change::Created => ("POST", "201"),
         Change::Updated => ("PUT", "200"),

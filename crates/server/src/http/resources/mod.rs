@@ -157,7 +157,7 @@ async fn may_operate(
         Sender::Token(caller) => caller,
         Sender::Client(client) => return Ok(Issuer::authorize_client(&client, Right::Read(kind))?),
     };
-    let reading = policies::decide_reading(app.issuer(), &caller, (kind, id), parts).await;
+    let reading = policies::decide_reading(app.issuer(), &caller, kind, id, parts).await;
     Ok(reading.map_err(|error| Outcome::broken(&error))?.decided?)
 }
 

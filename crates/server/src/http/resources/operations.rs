@@ -57,16 +57,16 @@ pub(super) async fn on_one(
         authorize(app, &parts, right).await?;
     }
     match (&parts.method, part) {
-        (&Method::PUT, Part::Whole) => put(app, (place, id), &parts, body).await,
-        (&Method::PATCH, Part::Whole) => patch(app, (place, id), &parts, body).await,
-        (&Method::DELETE, Part::Whole) => delete(app, (place, id), &parts).await,
+        (&Method::PUT, Part::Whole) => put(app, place, id, &parts, body).await,
+        (&Method::PATCH, Part::Whole) => patch(app, place, id, &parts, body).await,
+        (&Method::DELETE, Part::Whole) => delete(app, place, id, &parts).await,
         (&Method::GET | &Method::HEAD, part) => {
             no_parameters(&parts)?;
             match part {
-                Part::Whole => read(app, (place, id), &parts.headers).await,
-                Part::History => history::all(app, (place, id), &parts.headers).await,
+                Part::Whole => read(app, place, id, &parts.headers).await,
+                Part::History => history::all(app, place, id, &parts.headers).await,
                 Part::Version(version) => {
-                    history::one(app, (place, id), version, &parts.headers).await
+                    history::one(app, place, id, version, &parts.headers).await
                 }
             }
         }
@@ -100,11 +100,7 @@ fn pairs(parts: &Parts) -> Result<Vec<(String, String)>, Outcome> {
     request::query_pairs(parts.uri.query()).map_err(|error| Outcome::Bad(error.to_string()))
 }
 
-async fn read(
-    app: &App,
-    (place, id): (Place, &str),
-    headers: &HeaderMap,
-) -> Result<Response, Outcome> {
+async fn read(app: &App, place: Place, id: &str, headers: &HeaderMap) -> Result<Response, Outcome> {
     let found = app.issuer().look_up(place.kind, id).await;
     match found.map_err(|error| Outcome::broken(&error))? {
         LookUp::Found(described) => {
@@ -172,7 +168,8 @@ fn fresh_id() -> String {
 
 async fn put(
     app: &App,
-    (place, id): (Place, &str),
+    place: Place,
+    id: &str,
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Outcome> {
@@ -187,22 +184,23 @@ async fn put(
 
 async fn patch(
     app: &App,
-    (place, id): (Place, &str),
+    place: Place,
+    id: &str,
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Outcome> {
     no_parameters(parts)?;
     let preconditions = conditions::of_write(&parts.headers)?;
     let patch = content::patch(&parts.headers, &content::read(body).await?)?;
-    let applied = app.issuer().patch((place.kind, id), &patch, &preconditions).await;
+    let applied = app.issuer().patch(place.kind, id, &patch, &preconditions).await;
     match applied.map_err(|error| refused(&error))? {
         Some(applied) => Ok(written(app, place, parts, &applied)),
-        None => Err(absent(app, (place, id)).await),
+        None => Err(absent(app, place, id).await),
     }
 }
 
 /// Why there is nothing.
-async fn absent(app: &App, (place, id): (Place, &str)) -> Outcome {
+async fn absent(app: &App, place: Place, id: &str) -> Outcome {
     match app.issuer().look_up(place.kind, id).await {
         Ok(LookUp::Deleted) => Outcome::Gone,
         Ok(_) => Outcome::NotFound,
@@ -210,7 +208,7 @@ async fn absent(app: &App, (place, id): (Place, &str)) -> Outcome {
     }
 }
 
-async fn delete(app: &App, (place, id): (Place, &str), parts: &Parts) -> Result<Response, Outcome> {
+async fn delete(app: &App, place: Place, id: &str, parts: &Parts) -> Result<Response, Outcome> {
     let mut is_silent = false;
     for (name, value) in pairs(parts)? {
         is_silent = match (&*name, &*value) {

@@ -33,7 +33,8 @@ pub(crate) struct Reading {
 pub(crate) async fn decide_reading(
     issuer: &Issuer,
     caller: &Live,
-    (kind, id): (ResourceKind, Option<&str>),
+    kind: ResourceKind,
+    id: Option<&str>,
     parts: &Parts,
 ) -> Result<Reading, StoreError> {
     let decided = issuer.authorize_admin(caller, Right::Read(kind));

@@ -57,7 +57,7 @@ async fn end(app: &App, style: Style, parts: &Parts) -> Result<Response, Outcome
         Some(_) => return Err(Outcome::Bad("_no-content must be true or false".to_owned())),
     };
     match (params.get("user"), params.get("client")) {
-        (None, None) => own(app, style, (&parts.headers, is_silent)).await,
+        (None, None) => own(app, style, &parts.headers, is_silent).await,
         (Some(user), None) => {
             authorize(app, parts, Right::Write).await?;
             let there = app.issuer().end_sessions_of(id_of(user, "User/")).await;
@@ -80,7 +80,8 @@ async fn end(app: &App, style: Style, parts: &Parts) -> Result<Response, Outcome
 async fn own(
     app: &App,
     style: Style,
-    (headers, is_silent): (&HeaderMap, bool),
+    headers: &HeaderMap,
+    is_silent: bool,
 ) -> Result<Response, Outcome> {
     let url = app.at(&path(style));
     let ended = async {

@@ -92,8 +92,8 @@ async fn answer(
     })?;
     let settings = app.management();
     let groups = settings.scim.as_ref().map(|scim| &*scim.assignable_groups).unwrap_or_default();
-    let rules = (groups, settings.allow_username_updates);
-    let caller = app.issuer().scim_caller(&live, &permissions, rules).await;
+    let renames = settings.allow_username_updates;
+    let caller = app.issuer().scim_caller(&live, &permissions, groups, renames).await;
     let caller = caller.map_err(ScimError::from)?;
     let request = read(&parts, body).await?;
     let caller = caller.waiting(PATIENCE.saturating_sub(began.elapsed()));

@@ -23,7 +23,7 @@ pub(crate) const HEAD: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of what is being written to it, or of one answer.
 const STALLED: Duration = Duration::from_mins(1);
 /// How long a connection with nothing on it may take to end, once it was asked to.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSING: Duration = Duration::from_secs(2);
 /// How long what a client still sends is read after the answer, at most and without a byte.
 const LINGER: Duration = Duration::from_secs(10);
 const LINGER_SILENT: Duration = Duration::from_secs(2);
@@ -286,7 +286,7 @@ impl State {
                 let offered = self.open.values().filter(|one| one.task.is_some());
                 offered.filter_map(|one| one.offered).min().map(|since| since + STALLED)
             }
-            (_, Some(asked)) => Some(asked + FAREWELL),
+            (_, Some(asked)) => Some(asked + CLOSING),
             (_, None) if self.sent_away => Some(self.since),
             (Phase::Opening | Phase::Head, None) => Some(self.since + HEAD),
             (Phase::Idle, None) => Some(self.since + keep_alive),

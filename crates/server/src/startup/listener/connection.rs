@@ -15,7 +15,7 @@ use hyper_util::{
 use tokio::{net::TcpStream, sync::watch};
 
 use super::{
-    House, Manner,
+    Manner, SharedState,
     activity::{self, Activity, Open},
     body::{Answered, Asked},
     opening::{self, Opened},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     corridor::{Corridor, LengthBesideCoding},
-    wire::{client_certificate::Arrival, upgrade::Changing},
+    wire::{client_certificate::ConnectionInfo, upgrade::Changing},
 };
 
 /// Bytes of a head at most, in both versions of HTTP; over HTTP/1.1 no buffer of a connection is
@@ -44,7 +44,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// One connection.
 pub(super) struct Connection {
-    pub(super) house: Arc<House>,
+    pub(super) shared: Arc<SharedState>,
     pub(super) manner: Arc<Manner>,
     pub(super) peer: IpAddr,
     pub(super) activity: Arc<Activity>,
@@ -69,18 +69,18 @@ impl Connection {
             () = std::future::poll_fn(|cx| activity.poll_expired(timer.as_mut(), cx)) => return Ok(()),
             _ = self.stopped.changed() => return Ok(()),
         };
-        let Opened { socket, source, arrival } = opened;
+        let Opened { socket, source, info } = opened;
         if let Some(source) = source {
-            let Some(share) = self.house.share(source) else { return Ok(()) };
+            let Some(share) = self.shared.share(source) else { return Ok(()) };
             self.peer = source;
             drop(std::mem::replace(&mut self.counted.0, share));
         }
-        let (corridor, peer) = (self.house.corridor.clone(), self.peer);
+        let (corridor, peer) = (self.shared.corridor.clone(), self.peer);
         let (noted, stopped) = (Arc::clone(&activity), self.stopped.clone());
         let counted = Arc::new(self.counted);
         let stream = Stream::new(socket, Arc::clone(&self.activity));
         let broken = stream.broken();
-        let told = Told { memory: self.memory, arrival, activity: noted, counted, stopped };
+        let told = Told { memory: self.memory, info, activity: noted, counted, stopped };
         let service = service_fn(move |mut request: Request<Incoming>| {
             told.tell(&mut request);
             let (corridor, broken) = (corridor.clone(), broken.clone());
@@ -126,7 +126,7 @@ impl Connection {
 /// What each request is told of its connection.
 struct Told {
     memory: AnswerMemory,
-    arrival: Arrival,
+    info: ConnectionInfo,
     activity: Arc<Activity>,
     counted: Arc<(Share, Place)>,
     stopped: watch::Receiver<()>,
@@ -138,7 +138,7 @@ impl Told {
         let changes = request.headers().contains_key(header::UPGRADE);
         let extensions = request.extensions_mut();
         extensions.insert(self.memory.clone());
-        extensions.insert(self.arrival.clone());
+        extensions.insert(self.info.clone());
         if has_coding && self.activity.has_length() {
             extensions.insert(LengthBesideCoding);
         }

@@ -115,7 +115,7 @@ impl Listener {
 }
 
 /// What all listeners have in common: connections are counted together, whichever they come by.
-struct House {
+struct SharedState {
     corridor: Corridor,
     limits: Limits,
     room: Room,
@@ -123,7 +123,7 @@ struct House {
     memory: AnswerMemory,
 }
 
-impl House {
+impl SharedState {
     /// A place among the connections of `peer`; none if it has its share already.
     fn share(&self, peer: IpAddr) -> Option<Share> {
         let counts = !peer.to_canonical().is_loopback() && !self.corridor.trusts(peer);
@@ -164,7 +164,7 @@ pub(crate) async fn serve_counted(
         let limit = limits.connections;
         metrics.read(&CONNECTIONS_LIMIT, move |samples| samples.count([], limit));
     }
-    let house = Arc::new(House {
+    let shared = Arc::new(SharedState {
         corridor,
         limits,
         room,
@@ -177,9 +177,9 @@ pub(crate) async fn serve_counted(
         if let Some(tls) = &listener.manner.tls {
             looking.spawn(Arc::clone(tls).keep_looking());
         }
-        tokio::spawn(accept(listener, Arc::clone(&house), stopped.clone()));
+        tokio::spawn(accept(listener, Arc::clone(&shared), stopped.clone()));
     }
-    drop((house, stopped));
+    drop((shared, stopped));
     stop.await;
     // Each listener and each connection drops its receiver when it ends.
     let _ = stopping.send(());
@@ -190,7 +190,7 @@ pub(crate) async fn serve_counted(
 }
 
 /// Accepts the connections of one listener until the stop.
-async fn accept(listener: Listener, house: Arc<House>, mut stopped: watch::Receiver<()>) {
+async fn accept(listener: Listener, shared: Arc<SharedState>, mut stopped: watch::Receiver<()>) {
     let Listener { socket: listener, manner } = listener;
     let manner = Arc::new(manner);
     loop {
@@ -209,7 +209,7 @@ async fn accept(listener: Listener, house: Arc<House>, mut stopped: watch::Recei
         };
         // Whose connection a load balancer brings, it has yet to say.
         let share = match &*manner.balancers {
-            [] => house.share(peer),
+            [] => shared.share(peer),
             balancers if lists(balancers, peer) => Some(Share::unlimited()),
             _ => {
                 tracing::debug!(%peer, "only listed load balancers connect here");
@@ -217,17 +217,17 @@ async fn accept(listener: Listener, house: Arc<House>, mut stopped: watch::Recei
             }
         };
         let Some(share) = share else { continue };
-        let activity = Activity::new(house.limits.keep_alive);
+        let activity = Activity::new(shared.limits.keep_alive);
         let place = tokio::select! {
-            place = house.room.enter(Arc::clone(&activity)) => place,
+            place = shared.room.enter(Arc::clone(&activity)) => place,
             _ = stopped.changed() => return,
         };
         let connection = Connection {
-            house: Arc::clone(&house),
+            shared: Arc::clone(&shared),
             manner: Arc::clone(&manner),
             peer,
             activity,
-            memory: house.memory.part(HELD_PER_CONNECTION),
+            memory: shared.memory.part(HELD_PER_CONNECTION),
             stopped: stopped.clone(),
             counted: (share, place),
         };

@@ -6,14 +6,14 @@ use std::{io, net::IpAddr};
 use tokio::net::TcpStream;
 
 use super::{Manner, proxy_protocol, socket::Socket};
-use crate::wire::client_certificate::{Arrival, ClientCertificate};
+use crate::wire::client_certificate::{ClientCertificate, ConnectionInfo};
 
 /// A connection that can be asked.
 pub(super) struct Opened {
     pub(super) socket: Socket,
     /// Whose it is, if a load balancer says so.
     pub(super) source: Option<IpAddr>,
-    pub(super) arrival: Arrival,
+    pub(super) info: ConnectionInfo,
 }
 
 /// Opens the connection at `socket`.
@@ -25,15 +25,15 @@ pub(super) async fn open(manner: &Manner, mut socket: TcpStream) -> io::Result<O
         [] => None,
         _ => proxy_protocol::read(&mut socket).await?,
     };
-    let arrival = Arrival { redirects: manner.redirects, ..Arrival::default() };
+    let info = ConnectionInfo { redirects: manner.redirects, ..ConnectionInfo::default() };
     let Some(tls) = &manner.tls else {
-        return Ok(Opened { socket: Socket::Plain(socket), source, arrival });
+        return Ok(Opened { socket: Socket::Plain(socket), source, info });
     };
     let stream = tls.acceptor().accept(socket).await?;
     // The first one is the leaf, which the handshake verified; those behind it may be anybody's
     // (`docs/security-cases.md` row 39).
     let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let certificate = leaf.map(|leaf| ClientCertificate::of_handshake(leaf));
-    let arrival = Arrival { tls: true, certificate, ..arrival };
-    Ok(Opened { socket: Socket::Tls(Box::new(stream)), source, arrival })
+    let info = ConnectionInfo { tls: true, certificate, ..info };
+    Ok(Opened { socket: Socket::Tls(Box::new(stream)), source, info })
 }

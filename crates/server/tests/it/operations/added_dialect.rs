@@ -11,7 +11,7 @@ use axum::{
     body::{Body, to_bytes},
     routing::get,
 };
-use castellan_gate::{Naming, Rules, SessionField, Wording};
+use castellan_gate::{ErrorText, Naming, Rules, SessionField, Wording};
 use castellan_issuer::records::TokenProfile;
 use castellan_server::{
     cli,
@@ -27,7 +27,10 @@ static TEA: Dialect = Dialect {
     name: "tea",
     guards: Some(GuardDialect {
         rules: |plain| Rules {
-            wording: Wording { no_credential: ("No cup.", "CUPLESS"), ..Wording::default() },
+            wording: Wording {
+                no_credential: ErrorText::new("No cup.", "CUPLESS"),
+                ..Wording::default()
+            },
             ..plain
         },
         naming: Naming::Verbs,

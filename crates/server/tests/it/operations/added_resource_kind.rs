@@ -9,7 +9,7 @@ use std::{
 use axum::body::{Body, to_bytes};
 use castellan_issuer::{
     Issuer, Stored,
-    resources::{Facts, Mode, Problem, Resource, Roster},
+    resources::{Facts, Mode, Problem, ReadDocument, Resource, Roster},
     store,
 };
 use castellan_proto::Timestamp;
@@ -48,12 +48,17 @@ impl Resource for LabelDocument {
     const NAME: &'static str = "Label";
     const PREFIX: &'static str = "label/";
 
-    async fn read(self, issuer: &Issuer, before: Option<&Label>) -> Result<(Label, bool), Problem> {
+    async fn read(
+        self,
+        issuer: &Issuer,
+        before: Option<&Label>,
+    ) -> Result<ReadDocument<Label>, Problem> {
         if self.text.is_empty() {
             return Err(Problem::Text("text is empty".to_owned()));
         }
         let created = before.map_or(issuer.now(), |before| before.created);
-        Ok((Label { text: self.text, created, modified: issuer.now() }, false))
+        let label = Label { text: self.text, created, modified: issuer.now() };
+        Ok(ReadDocument::without_secret(label))
     }
 
     fn show(id: &str, label: &Label) -> Value {

@@ -92,8 +92,7 @@ impl Walk {
             Step::Id(id) => repository.get::<T>(&id, now).await?.into_iter().collect(),
             Step::Name(name) => repository.find::<T>(&name, now).await?.into_iter().collect(),
             Step::Listed(name, value, after) => {
-                let page =
-                    issuer.listed_by::<T>(T::KIND, (name, &value), after.as_deref(), limit).await?;
+                let page = issuer.listed_by::<T>(name, &value, after.as_deref(), limit).await?;
                 if let Some(last) = page.last().filter(|_| page.len() == limit) {
                     let after = Some(last.id.clone());
                     self.steps.push_front(Step::Listed(name, value, after));

@@ -14,18 +14,27 @@ pub(in super::super) fn schemas(base: &str, renames: bool) -> Vec<Value> {
         let own = one.attributes.iter().filter(|attribute| {
             attribute.name == "externalId" || !COMMON.contains(&attribute.name)
         });
-        all.push(schema(base, (one.schema, one.name, one.description), own, renames));
+        let about = About { urn: one.schema, name: one.name, description: one.description };
+        all.push(schema(base, about, own, renames));
         if let Some((urn, name, attributes)) = one.extension {
-            let about = (urn, name, "What is known of the person in the organisation.");
+            let description = "What is known of the person in the organisation.";
+            let about = About { urn, name, description };
             all.push(schema(base, about, attributes.iter(), renames));
         }
     }
     all
 }
 
+/// What a schema is.
+struct About<'a> {
+    urn: &'a str,
+    name: &'a str,
+    description: &'a str,
+}
+
 fn schema(
     base: &str,
-    (urn, name, description): (&str, &str, &str),
+    About { urn, name, description }: About<'_>,
     attributes: impl Iterator<Item = &'static Attribute>,
     renames: bool,
 ) -> Value {

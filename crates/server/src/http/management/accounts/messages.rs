@@ -1,6 +1,6 @@
 //! The mutations that send messages to people (`docs/contracts/curity.md` §6.2).
 
-use castellan_issuer::management::accounts::{AccountError, Whom};
+use castellan_issuer::management::accounts::{AccountError, VerificationAnswer, Whom};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,28 +11,28 @@ use crate::http::management::{error::Failure, roster::Call};
 
 pub(super) async fn start_email(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let email = (input.id(), input.text("emailAddress"));
-    let issuer = call.app.issuer();
-    started(issuer.start_email_verification(&actor(call).await?, email, call.reads_all).await)
+    let (id, email) = (input.id(), input.text("emailAddress"));
+    let (issuer, actor) = (call.app.issuer(), actor(call).await?);
+    started(issuer.start_email_verification(&actor, id, email, call.reads_all).await)
 }
 
 pub(super) async fn complete_email(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let answer = (input.text("state"), input.text("otp"));
+    let answer = answer(&input);
     let issuer = call.app.issuer();
     completed(issuer.complete_email_verification(&actor(call).await?, input.id(), answer).await)
 }
 
 pub(super) async fn start_phone(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let number = (input.id(), input.text("phoneNumber"));
-    let issuer = call.app.issuer();
-    started(issuer.start_phone_verification(&actor(call).await?, number, call.reads_all).await)
+    let (id, number) = (input.id(), input.text("phoneNumber"));
+    let (issuer, actor) = (call.app.issuer(), actor(call).await?);
+    started(issuer.start_phone_verification(&actor, id, number, call.reads_all).await)
 }
 
 pub(super) async fn complete_phone(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let answer = (input.text("state"), input.text("otp"));
+    let answer = answer(&input);
     let issuer = call.app.issuer();
     completed(issuer.complete_phone_verification(&actor(call).await?, input.id(), answer).await)
 }
@@ -44,10 +44,14 @@ pub(super) async fn send_reset(call: &Call<'_>) -> Result<Value, Failure> {
 }
 
 pub(super) async fn initialize_activation(call: &Call<'_>) -> Result<Value, Failure> {
-    let to = recipient(call)?;
-    let sent =
-        call.app.issuer().initialize_activation(&actor(call).await?, to, reveals(call)).await;
+    let (whom, locale) = recipient(call)?;
+    let (issuer, actor) = (call.app.issuer(), actor(call).await?);
+    let sent = issuer.initialize_activation(&actor, whom, locale, reveals(call)).await;
     Ok(json!({"result": sent.map_err(failure::of)?}))
+}
+
+fn answer<'a>(input: &Input<'a>) -> VerificationAnswer<'a> {
+    VerificationAnswer { state: input.text("state"), code: input.text("otp") }
 }
 
 /// Whether the answer may tell what became of it: it concerns the caller's own account, or the caller

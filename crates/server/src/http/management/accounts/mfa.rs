@@ -10,17 +10,17 @@ use crate::http::management::{error::Failure, roster::Call};
 
 pub(super) async fn start_totp(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let device = (input.id(), input.text("alias"));
-    let issuer = call.app.title();
-    let started = call.app.issuer().start_totp_device(&actor(call).await?, device, &issuer).await;
+    let (id, alias) = (input.id(), input.text("alias"));
+    let (issuer, actor) = (call.app.issuer(), actor(call).await?);
+    let started = issuer.start_totp_device(&actor, id, alias, &call.app.title()).await;
     started.map_err(failure::of)
 }
 
 pub(super) async fn complete_totp(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let shown = (input.text("state"), input.text("totp"));
-    let issuer = call.app.issuer();
-    said("result", issuer.complete_totp_device(&actor(call).await?, input.id(), shown).await)
+    let (state, code) = (input.text("state"), input.text("totp"));
+    let (issuer, actor) = (call.app.issuer(), actor(call).await?);
+    said("result", issuer.complete_totp_device(&actor, input.id(), state, code).await)
 }
 
 pub(super) async fn start_setup(call: &Call<'_>) -> Result<Value, Failure> {
@@ -33,8 +33,8 @@ pub(super) async fn start_setup(call: &Call<'_>) -> Result<Value, Failure> {
 
 pub(super) async fn complete_setup(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let begun = (input.id(), input.text("state"));
-    account(call, call.app.issuer().complete_mfa_setup(&actor(call).await?, begun).await).await
+    let (id, state) = (input.id(), input.text("state"));
+    account(call, call.app.issuer().complete_mfa_setup(&actor(call).await?, id, state).await).await
 }
 
 pub(super) async fn start_codes(call: &Call<'_>) -> Result<Value, Failure> {
@@ -45,21 +45,24 @@ pub(super) async fn start_codes(call: &Call<'_>) -> Result<Value, Failure> {
 
 pub(super) async fn complete_codes(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let begun = (input.id(), input.text("state"));
-    account(call, call.app.issuer().complete_new_recovery_codes(&actor(call).await?, begun).await)
-        .await
+    let (id, state) = (input.id(), input.text("state"));
+    account(
+        call,
+        call.app.issuer().complete_new_recovery_codes(&actor(call).await?, id, state).await,
+    )
+    .await
 }
 
 pub(super) async fn add_factor(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let factor = (input.id(), input.text("acr"));
-    said("added", call.app.issuer().add_mfa_factor(&actor(call).await?, factor).await)
+    let (id, acr) = (input.id(), input.text("acr"));
+    said("added", call.app.issuer().add_mfa_factor(&actor(call).await?, id, acr).await)
 }
 
 pub(super) async fn delete_factor(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let factor = (input.id(), input.text("acr"));
-    said("deleted", call.app.issuer().delete_mfa_factor(&actor(call).await?, factor).await)
+    let (id, acr) = (input.id(), input.text("acr"));
+    said("deleted", call.app.issuer().delete_mfa_factor(&actor(call).await?, id, acr).await)
 }
 
 pub(super) async fn opt_out(call: &Call<'_>) -> Result<Value, Failure> {

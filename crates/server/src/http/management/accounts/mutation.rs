@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use castellan_issuer::management::accounts::{AccountError, Actor};
+use castellan_issuer::management::accounts::{AccountChange, AccountError, Actor};
 use castellan_proto::Secret;
 use serde_json::{Map, Value, json};
 
@@ -49,7 +49,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Value, Failure> {
 
 pub(super) async fn update(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let change = (input.object("fields"), call.app.management().allow_username_updates);
+    let change = changed(call, &input);
     account(call, call.app.issuer().update_account(&actor(call).await?, input.id(), change).await)
         .await
 }
@@ -57,14 +57,10 @@ pub(super) async fn update(call: &Call<'_>) -> Result<Value, Failure> {
 pub(super) async fn validate_and_update(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let current = Secret::new(input.text("currentPassword").to_owned());
-    let change = (input.object("fields"), call.app.management().allow_username_updates);
-    let guess = (input.id(), &current);
-    let issuer = call.app.issuer();
-    account(
-        call,
-        issuer.validate_password_and_update_account(&actor(call).await?, guess, change).await,
-    )
-    .await
+    let change = changed(call, &input);
+    let (issuer, actor) = (call.app.issuer(), actor(call).await?);
+    let updated = issuer.validate_password_and_update_account(&actor, input.id(), &current, change);
+    account(call, updated.await).await
 }
 
 pub(super) async fn delete(call: &Call<'_>) -> Result<Value, Failure> {
@@ -94,57 +90,62 @@ pub(super) async fn add_device(call: &Call<'_>) -> Result<Value, Failure> {
 
 pub(super) async fn update_device(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let device = (input.id(), input.text("deviceId"));
+    let (id, device) = (input.id(), input.text("deviceId"));
     let fields = input.object("deviceFields");
-    let device = call.app.issuer().update_device(&actor(call).await?, device, fields).await;
+    let device = call.app.issuer().update_device(&actor(call).await?, id, device, fields).await;
     Ok(json!({"device": device.map_err(failure::of)?}))
 }
 
 pub(super) async fn delete_device(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let device = (input.id(), input.text("deviceId"));
-    said(
-        "deleted",
-        call.app.issuer().delete_device(&actor(call).await?, device, call.allowed).await,
-    )
+    let (issuer, actor) = (call.app.issuer(), actor(call).await?);
+    let device = input.text("deviceId");
+    said("deleted", issuer.delete_device(&actor, input.id(), device, call.allowed).await)
 }
 
 pub(super) async fn delete_link(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
     let link = input.object("linkedAccount");
     let text = |name: &str| link.get(name).and_then(Value::as_str).unwrap_or_default();
-    let link = (text("value"), text("domain"));
-    said("deleted", call.app.issuer().delete_link(&actor(call).await?, input.id(), link).await)
+    let (issuer, actor) = (call.app.issuer(), actor(call).await?);
+    let deleted = issuer.delete_link(&actor, input.id(), text("value"), text("domain")).await;
+    said("deleted", deleted)
 }
 
 pub(super) async fn delete_bucket(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let bucket = (input.text("userName"), input.text("purpose"));
-    said("deleted", call.app.issuer().delete_bucket(&actor(call).await?, bucket).await)
+    let (name, purpose) = (input.text("userName"), input.text("purpose"));
+    said("deleted", call.app.issuer().delete_bucket(&actor(call).await?, name, purpose).await)
 }
 
 pub(super) async fn make_email_primary(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let email = (input.id(), input.text("newPrimaryEmailAddress"));
-    said("result", call.app.issuer().make_email_primary(&actor(call).await?, email).await)
+    let (id, email) = (input.id(), input.text("newPrimaryEmailAddress"));
+    said("result", call.app.issuer().make_email_primary(&actor(call).await?, id, email).await)
 }
 
 pub(super) async fn delete_email(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let email = (input.id(), input.text("emailAddressToDelete"));
-    said("result", call.app.issuer().delete_email(&actor(call).await?, email).await)
+    let (id, email) = (input.id(), input.text("emailAddressToDelete"));
+    said("result", call.app.issuer().delete_email(&actor(call).await?, id, email).await)
 }
 
 pub(super) async fn make_phone_primary(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let number = (input.id(), input.text("newPrimaryPhoneNumber"));
-    said("result", call.app.issuer().make_phone_primary(&actor(call).await?, number).await)
+    let (id, number) = (input.id(), input.text("newPrimaryPhoneNumber"));
+    said("result", call.app.issuer().make_phone_primary(&actor(call).await?, id, number).await)
 }
 
 pub(super) async fn delete_phone(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let number = (input.id(), input.text("phoneNumberToDelete"));
-    said("result", call.app.issuer().delete_phone(&actor(call).await?, number).await)
+    let (id, number) = (input.id(), input.text("phoneNumberToDelete"));
+    said("result", call.app.issuer().delete_phone(&actor(call).await?, id, number).await)
+}
+
+/// What an update of an account is to change.
+fn changed<'a>(call: &Call<'_>, input: &Input<'a>) -> AccountChange<'a> {
+    let renames = call.app.management().allow_username_updates;
+    AccountChange { fields: input.object("fields"), renames }
 }
 
 pub(super) async fn account(

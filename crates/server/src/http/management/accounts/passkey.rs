@@ -16,11 +16,9 @@ pub(super) async fn start(call: &Call<'_>) -> Result<Value, Failure> {
 
 pub(super) async fn complete(call: &Call<'_>) -> Result<Value, Failure> {
     let input = Input::of(call)?;
-    let told = (input.text("state"), input.text("credentialResponseJson"));
-    let completed = call
-        .app
-        .issuer()
-        .complete_passkey(&actor(call).await?, input.text("accountId"), told)
-        .await;
+    let (id, state) = (input.text("accountId"), input.text("state"));
+    let response = input.text("credentialResponseJson");
+    let issuer = call.app.issuer();
+    let completed = issuer.complete_passkey(&actor(call).await?, id, state, response).await;
     completed.map(|()| json!({"result": true})).map_err(failure::of)
 }

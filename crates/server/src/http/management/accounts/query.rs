@@ -4,15 +4,13 @@ use std::future::ready;
 
 use castellan_issuer::{
     management::accounts::AccountsQuery,
-    resources::search::{
-        Filter, FilterAttribute, FilterType, Listed, Sort, SortAttribute, SortOrder,
-    },
+    resources::search::{Filter, FilterAttribute, FilterType, Listed},
 };
 use serde_json::{Map, Value};
 
 use super::failure;
 use crate::http::management::{
-    connection::{Page, connection},
+    connection::{Page, connection, sort},
     error::{Classification, Failure},
     roster::{Call, Resolving},
 };
@@ -136,18 +134,4 @@ fn filter(filtering: &Value) -> Option<Filter> {
         },
         value: text("filter")?.to_owned(),
     })
-}
-
-/// An order is asked for by `sortBy` (`docs/contracts/curity.md` §4.3).
-fn sort(sorting: &Value) -> Option<Sort> {
-    let by = match sorting["sortBy"].as_str()? {
-        "created" => SortAttribute::Created,
-        "lastModified" => SortAttribute::LastModified,
-        _ => SortAttribute::Name,
-    };
-    let order = match sorting["sortOrder"].as_str() {
-        Some("ASCENDING") => SortOrder::Ascending,
-        _ => SortOrder::Descending,
-    };
-    Some(Sort { by, order })
 }

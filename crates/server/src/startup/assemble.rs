@@ -33,11 +33,11 @@ use crate::{
     http_client::DocumentClient,
     logging,
     messages::MessageSender,
-    metrics::Metrics,
+    observers::Observers,
     wire::cors,
 };
 
-pub(crate) use super::issuers::open_measured_issuers;
+pub(crate) use super::issuers::open_observed_issuers;
 pub use super::{
     data_source::Access,
     error::StartError,
@@ -54,18 +54,18 @@ pub async fn build(
     issuers: Vec<Issuer>,
     patience: Duration,
 ) -> Result<Server, StartError> {
-    build_measured(loaded, issuers, patience, None).await
+    build_observed(loaded, issuers, patience, Observers::default()).await
 }
 
-/// The same, with what it does counted by `metrics`.
+/// The same, with what it does observed by `observers`.
 ///
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
-pub(crate) async fn build_measured(
+pub(crate) async fn build_observed(
     loaded: &Loaded,
     issuers: Vec<Issuer>,
     patience: Duration,
-    metrics: Option<Arc<Metrics>>,
+    observers: Observers,
 ) -> Result<Server, StartError> {
     let mut sites = Vec::new();
     let audit = audit_plan(loaded, AuditLines::stdout)?;
@@ -75,7 +75,7 @@ pub(crate) async fn build_measured(
     for issuer in issuers {
         sites.push(SiteParts {
             audit: Audit::start(&issuer, &audit),
-            foreign: foreign_tokens(loaded, house.clone()),
+            foreign: observed_foreign_tokens(loaded, house.clone(), &observers),
             logout_delivery: LogoutDelivery::start(issuer.clone(), &loaded.roots),
             usage: Usage::start(issuer.clone()),
             denials: Denials::start(issuer.clone()),
@@ -83,15 +83,16 @@ pub(crate) async fn build_measured(
             guards: Vec::new(),
         });
     }
-    let corridor = Corridor::new(Vec::new(), Believed::default());
+    let names = loaded.sites.iter().map(|site| &*site.name);
+    let corridor = Corridor::new(Vec::new(), Believed::default()).observed_by(&observers, names);
     let (present, audit_lines) =
         (Arc::new(ArcSwap::from_pointee(Present::verified_by(loaded.roots.clone()))), audit.output);
-    if let Some(metrics) = &metrics {
+    if let Some(metrics) = &observers.metrics {
         let parts = |site: &SiteParts| (site.issuer.clone(), site.denials.clone());
         measured::sites(metrics, sites.iter().map(parts).collect());
         measured::guards(metrics, &present);
     }
-    let mut server = Server { corridor, sites, present, metrics, audit_lines, message_sender };
+    let mut server = Server { corridor, sites, present, observers, audit_lines, message_sender };
     server.take_up(loaded, patience).await?;
     Ok(server)
 }
@@ -134,11 +135,18 @@ pub(crate) fn audit_plan(
 
 /// What verifies tokens of other issuers at one site; `house` are all sites.
 pub(crate) fn foreign_tokens(loaded: &Loaded, house: Vec<Issuer>) -> Arc<ForeignTokens> {
+    observed_foreign_tokens(loaded, house, &Observers::default())
+}
+
+/// The same, with what is fetched observed by `observers`.
+fn observed_foreign_tokens(
+    loaded: &Loaded,
+    house: Vec<Issuer>,
+    observers: &Observers,
+) -> Arc<ForeignTokens> {
     let private_origins = loaded.config.security.private_origins.clone();
-    Arc::new(ForeignTokens::new(
-        Arc::new(DocumentClient::new(&loaded.roots, private_origins)),
-        house,
-    ))
+    let client = Arc::new(DocumentClient::new(&loaded.roots, private_origins));
+    Arc::new(ForeignTokens::new(observers.fetch(client), house))
 }
 
 /// A whole server.
@@ -148,7 +156,7 @@ pub struct Server {
     sites: Vec<SiteParts>,
     /// The guards of the moment and the APIs behind them, for whoever looks at the whole.
     present: Arc<ArcSwap<Present>>,
-    metrics: Option<Arc<Metrics>>,
+    observers: Observers,
     /// Where audit records are written as lines.
     audit_lines: Option<Arc<AuditLines>>,
     /// What sends messages to people.
@@ -189,7 +197,7 @@ impl Server {
         let secrets = site_secrets(loaded).await?;
         let (mut made, all) = (Vec::new(), Arc::new(OnceLock::new()));
         for ((site, parts), secrets) in loaded.sites.iter().zip(&self.sites).zip(secrets) {
-            let shared = (&upstreams, self.metrics.as_ref());
+            let shared = (&upstreams, &self.observers);
             made.push(site_routes(loaded, site, (parts, shared, secrets), &all));
         }
         all.get_or_init(|| made.iter().flat_map(|(_, guards)| guards).cloned().collect());
@@ -247,6 +255,9 @@ impl Server {
         }
         // Last: nothing happens any more that it could miss.
         Audit::close_all(audits).await;
+        if let Some(traces) = &self.observers.traces {
+            traces.close().await;
+        }
     }
 }
 
@@ -266,14 +277,14 @@ async fn site_secrets(loaded: &Loaded) -> Result<Vec<SiteSecrets>, StartError> {
     }
 }
 
-/// What all sites share: the APIs behind guards, and what counts.
-type Shared<'a> = (&'a Upstreams, Option<&'a Arc<Metrics>>);
+/// What all sites share: the APIs behind guards, and who observes.
+type Shared<'a> = (&'a Upstreams, &'a Observers);
 
 /// Everything that one site answers, and its guards.
 fn site_routes(
     loaded: &Loaded,
     site: &Site,
-    (before, (upstreams, metrics), (keys, machines)): (&SiteParts, Shared<'_>, SiteSecrets),
+    (before, (upstreams, observers), (keys, machines)): (&SiteParts, Shared<'_>, SiteSecrets),
     all: &Arc<OnceLock<Vec<Guard>>>,
 ) -> (SiteRoutes, Vec<Guard>) {
     let issuer = before.issuer.at(issuers::address(loaded, site));
@@ -287,7 +298,7 @@ fn site_routes(
         upstreams: upstreams.clone(),
         folder: loaded.folder.clone(),
         site_accesses: Arc::new(SiteAccesses::of(loaded, site)),
-        metrics: metrics.cloned(),
+        observers: observers.clone(),
     };
     let open = |config: GuardConfig| {
         let before = before.guards.iter().find(|guard| guard.config.name == config.name);

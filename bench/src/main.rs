@@ -88,6 +88,10 @@ struct Run {
     /// Requests that the case `instructions` counts, and twice as many after them.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(50..=1_000_000))]
     units: u32,
+    /// Count the requests of the case `instructions` with metrics as well: at a gate they may take 2 %
+    /// more then.
+    #[arg(long)]
+    metrics: bool,
     /// Keep the profiles of the case `instructions` in this folder, for `callgrind_annotate`.
     #[arg(long, value_name = "FOLDER")]
     profiles: Option<PathBuf>,
@@ -195,6 +199,7 @@ fn plan(arguments: &Run) -> Plan {
         },
         count: arguments.count.clone(),
         units: arguments.units as usize,
+        metrics: arguments.metrics,
         profiles: arguments.profiles.clone(),
         rounds: arguments.rounds as usize,
         fill: arguments.fill,

@@ -38,6 +38,8 @@ const COUNTED: &[(&str, Option<f64>)] = &[
     ("code-login", None),
 ];
 
+/// What a gated request may take with metrics, of what it takes without.
+const WITH_METRICS: f64 = 1.02;
 /// Requests before the first that is counted: every connection is open then, every cache filled.
 const FIRST: usize = 150;
 /// How long it is counted what a server does by the clock.
@@ -58,7 +60,8 @@ pub async fn run(
     {
         return Err(Fault::failed(format!("the instructions of {unknown:?} are not counted")));
     }
-    let ground = &ground.counting()?;
+    let observed = plan.metrics.then(|| ground.counting(true)).transpose()?;
+    let ground = &ground.counting(false)?;
     for (name, most) in COUNTED {
         if !plan.count.is_empty() && !plan.count.iter().any(|one| one == name) {
             continue;
@@ -86,6 +89,17 @@ pub async fn run(
                 unit: "instructions",
                 target: most.map(Target::AtMost).filter(|_| peer == Peer::Castellan),
             });
+            if let Some(observed) = observed.as_ref().filter(|_| peer == Peer::Castellan) {
+                let target = is_gated(counted.kind).then(|| (value * WITH_METRICS).round());
+                report.single(Single {
+                    case: case.name,
+                    peer,
+                    what: format!("{name} with metrics"),
+                    value: count((counted, peer), plan, observed).await?,
+                    unit: "instructions",
+                    target: target.map(Target::AtMost),
+                });
+            }
         }
     }
     Ok(())
@@ -93,6 +107,10 @@ pub async fn run(
 
 const fn is_seen(kind: Kind) -> bool {
     matches!(kind, Kind::Gate(_, Freshness::Seen) | Kind::GateHttp)
+}
+
+const fn is_gated(kind: Kind) -> bool {
+    matches!(kind, Kind::Gate(..) | Kind::GateHttp)
 }
 
 /// The instructions of one unit of work.
@@ -123,7 +141,8 @@ async fn count((case, peer): (&Case, Peer), plan: &Plan, ground: &Ground) -> Res
     let [first, second] = each;
     eprintln!("   {:20} {}: {first:.0}, then {second:.0}", peer.name(), case.name);
     if let Some(folder) = &plan.profiles {
-        keep(&file, folder, &format!("{}-{}", case.name, peer.name()))?;
+        let with = if ground.metrics { "-metrics" } else { "" };
+        keep(&file, folder, &format!("{}-{}{with}", case.name, peer.name()))?;
     }
     // Of all of them: the second part is twice as long.
     Ok((first + 2.0 * second) / 3.0)

@@ -141,6 +141,8 @@ pub struct Plan {
     pub count: Vec<String>,
     /// Requests that it counts.
     pub units: usize,
+    /// Whether it counts those of Castellan with metrics as well.
+    pub metrics: bool,
     /// Where it keeps its profiles.
     pub profiles: Option<PathBuf>,
     /// Peers that are left out.

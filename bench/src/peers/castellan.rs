@@ -61,6 +61,8 @@ pub struct Instance {
     threads: Option<usize>,
     /// Whether it serves under callgrind.
     counted: bool,
+    /// Whether it shows metrics.
+    metrics: bool,
     folder: PathBuf,
     /// Where the world reaches it: the same for all nodes of one data source.
     issuer: String,
@@ -128,10 +130,11 @@ impl Instance {
         };
         let binary = ground.castellan.clone();
         let issuer = format!("http://localhost:{}", address.port());
-        let (threads, counted) = (ground.threads, ground.counted);
+        let Ground { threads, counted, metrics, .. } = *ground;
         let secure = wants.tls.then(free_address).transpose()?;
         let tls = secure.map(|address| Tls::new(address, folder.join(TLS)));
-        let instance = Self { provider, tls, binary, threads, counted, folder, issuer, data };
+        let instance =
+            Self { provider, tls, binary, threads, counted, metrics, folder, issuer, data };
         if instance.tls.is_some() {
             instance.command(&["tls", "init", "--folder", TLS], "")?;
         }
@@ -163,6 +166,7 @@ impl Instance {
             binary: self.binary.clone(),
             threads: self.threads,
             counted: self.counted,
+            metrics: self.metrics,
             folder: ground.folder()?,
             issuer: self.issuer.clone(),
             data: self.data.clone(),
@@ -190,6 +194,10 @@ impl Instance {
             self.bare_command(handles)
         };
         command.arg("serve");
+        if self.metrics {
+            // At some port; nobody reads them.
+            command.env("CASTELLAN__METRICS__LISTEN", "127.0.0.1:0");
+        }
         if let Some(threads) = self.threads {
             // Tokio's own setting: as many threads as the peers have.
             command.env("TOKIO_WORKER_THREADS", threads.to_string());

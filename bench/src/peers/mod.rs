@@ -61,6 +61,8 @@ pub struct Ground {
     pub threads: Option<usize>,
     /// Whether the servers that are measured run under callgrind.
     pub counted: bool,
+    /// Whether Castellan shows metrics, and so counts what it does.
+    pub metrics: bool,
     /// The folder of the runs' data, deleted when this is dropped.
     folder: TempDir,
     folders: RefCell<usize>,
@@ -77,16 +79,18 @@ impl Ground {
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(place).map_err(no_place)?;
         let castellan = std::fs::canonicalize(castellan)
             .map_err(|error| Fault::failed(format!("{}: {error}", castellan.display())))?;
-        Ok(Self { castellan, threads, counted: false, folder, folders: RefCell::default() })
+        let folders = RefCell::default();
+        Ok(Self { castellan, threads, counted: false, metrics: false, folder, folders })
     }
 
-    /// A ground below this one, on which the servers that are measured run under callgrind.
+    /// A ground below this one, on which the servers that are measured run under callgrind, Castellan
+    /// with or without `metrics`.
     ///
     /// # Errors
     /// [`Fault::Failed`] if its folder cannot be made.
-    pub fn counting(&self) -> Result<Self, Fault> {
+    pub fn counting(&self, metrics: bool) -> Result<Self, Fault> {
         let ground = Self::new(&self.castellan, self.threads, self.place())?;
-        Ok(Self { counted: true, ..ground })
+        Ok(Self { counted: true, metrics, ..ground })
     }
 
     /// A new folder for one server.

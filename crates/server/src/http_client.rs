@@ -176,7 +176,7 @@ impl HttpClient {
     }
 
     /// What is answered to `request`, with its status.
-    async fn whole(
+    pub(crate) async fn whole(
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<(StatusCode, Bytes), HttpClientError> {
@@ -196,17 +196,17 @@ impl HttpClient {
     }
 
     /// A request to `url`, if that is where this client may go.
-    fn request(
+    pub(crate) fn request(
         &self,
         method: Method,
         url: &Url,
-        body: String,
+        body: impl Into<Bytes>,
     ) -> Result<Request<Full<Bytes>>, HttpClientError> {
         let origin = url.origin().ascii_serialization();
         if !self.origins.contains(&origin) {
             return Err(HttpClientError::Origin(origin));
         }
-        let mut request = Request::new(Full::from(body));
+        let mut request = Request::new(Full::new(body.into()));
         *request.method_mut() = method;
         let identity = HeaderValue::from_static("identity");
         request.headers_mut().insert(header::ACCEPT_ENCODING, identity);

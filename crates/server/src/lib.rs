@@ -18,11 +18,13 @@ mod logging;
 mod management_schemas;
 mod messages;
 mod metrics;
+mod observers;
 #[cfg(test)]
 mod reference;
 mod roots;
 mod sample_api;
 pub mod startup;
+mod traces;
 mod wire;
 mod yaml;
 

@@ -25,6 +25,8 @@ const ORDER: &[&str] = &[
     "management_schemas",
     "background",
     "sample_api",
+    "observers",
+    "traces",
     "http_client",
     "metrics",
     "wire",

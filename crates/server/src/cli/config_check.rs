@@ -66,7 +66,7 @@ pub(super) async fn run(
         println!("guards   PROBLEM: {problem}");
         good = false;
     }
-    good &= served::print_messages(&loaded).await;
+    good &= served::print_messages(&loaded).await & served::print_traces(&loaded).await;
     for site in &loaded.sites {
         good &= check_site(&loaded, site, writes_locks).await?;
     }

@@ -25,6 +25,7 @@ use crate::{
     config::{Config, Loaded},
     file_handles::FileHandles,
     guards::fetch_sdl,
+    observers::Observers,
     roots::{TrustedRoots, VARIABLE},
     sample_api::Archive,
     startup::assemble::{self, Access},
@@ -119,12 +120,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let issuer = assemble::open_issuer(&loaded, Access::Scratch).await?;
     let app = SampleApp::start(&demo.issuer, demo.offer(), stop).await?;
     demo.people_and_apps(&issuer, app.redirect_uri()).await?;
-    let house = serve::start(&loaded, std::slice::from_ref(&issuer), READY, None).await?;
+    let observers = Observers::default();
+    let server = serve::start(&loaded, std::slice::from_ref(&issuer), READY, observers).await?;
     let token = demo.trade(&loaded, &issuer).await?;
     demo.print(archive.as_deref(), app.address(), &token);
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
     let listeners = vec![Listener::plain(listener)];
-    listener::serve(listeners, house.corridor, limits, serve::stop()).await?;
+    listener::serve(listeners, server.corridor, limits, serve::stop()).await?;
     drop(stopped);
     println!("\nThe demo has ended and its data is deleted.");
     Ok(ExitCode::SUCCESS)

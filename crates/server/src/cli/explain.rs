@@ -17,6 +17,7 @@ use crate::{
         self, Credentials, Denials, GuardParts, Surface, Upstreams, Usage,
         token_problem::{self, TokenProblem},
     },
+    observers::Observers,
     startup::assemble::foreign_tokens,
 };
 
@@ -202,7 +203,7 @@ async fn caller(
         upstreams: Upstreams::verified_by(loaded.roots.clone()),
         folder: Path::new("").to_owned(),
         site_accesses: Arc::default(),
-        metrics: None,
+        observers: Observers::default(),
     };
     let credential = Credential {
         bearer: token,

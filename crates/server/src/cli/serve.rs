@@ -19,10 +19,12 @@ use crate::{
     file_handles::FileHandles,
     files, logging,
     metrics::{self, Metrics},
+    observers::Observers,
     sample_api::Archive,
     startup::assemble::{self, Access, Server},
     startup::file_rights,
     startup::listener::{self, Listener, Manner, Tls},
+    startup::observers,
     startup::tls_files::TlsFiles,
 };
 
@@ -66,13 +68,12 @@ pub(super) async fn run(
     for warning in file_rights::warnings(&loaded) {
         logging::warn(&warning);
     }
-    let metrics = loaded.config.metrics.listen.map(|listen| (Arc::new(Metrics::new()), listen));
-    let counts = metrics.as_ref().map(|(metrics, _)| metrics);
-    let counted = counts.map(|one| &**one);
-    let issuers = assemble::open_measured_issuers(&loaded, Access::Begin, counted).await?;
+    let observers = observers::open(&loaded).await?;
+    let issuers = assemble::open_observed_issuers(&loaded, Access::Begin, &observers).await?;
     let Opened { listeners, port, tls } = open_listeners(&loaded).await?;
-    let shown = show_metrics(metrics.as_ref()).await?;
-    let mut server = start(&loaded, &issuers, SOON, counts).await?;
+    let metrics = observers.metrics.clone();
+    let shown = show_metrics(metrics.clone().zip(loaded.config.metrics.listen)).await?;
+    let mut server = start(&loaded, &issuers, SOON, observers).await?;
     // Heard from now on: the default of this signal ends a process.
     let hangups = signal(SignalKind::hangup())?;
     let control = Control::open(&loaded.folder, port);
@@ -88,8 +89,8 @@ pub(super) async fn run(
     let places: Vec<_> = issuers.iter().map(|issuer| &*issuer.address().issuer).collect();
     println!("Castellan serves {} on {listen}. Press Ctrl-C to stop.", places.join(", "));
     let limits = loaded.config.server.limits(FileHandles::of_this_process());
-    let (corridor, counts) = (server.corridor.clone(), counts.map(|one| &**one));
-    let serving = listener::serve_counted(listeners, corridor, limits, stop(), counts);
+    let corridor = server.corridor.clone();
+    let serving = listener::serve_counted(listeners, corridor, limits, stop(), metrics.as_deref());
     let reloading = Reloader::new(&mut server, loaded, Arc::new(read), tls);
     tokio::select! {
         ended = serving => ended?,
@@ -103,16 +104,16 @@ pub(super) async fn run(
 /// Opens the listener of `metrics`, and shows them there as long as what is returned is waited for; for
 /// ever nothing without any.
 async fn show_metrics(
-    metrics: Option<&(Arc<Metrics>, SocketAddr)>,
+    metrics: Option<(Arc<Metrics>, SocketAddr)>,
 ) -> Result<impl Future<Output = Infallible> + use<>, Failure> {
     let opened = match metrics {
         Some((metrics, listen)) => {
-            let opened = metrics::listener::bind(*listen).await?;
+            let opened = metrics::listener::bind(listen).await?;
             println!("Metrics are at http://{}/metrics.", opened.local_addr()?);
             if !listen.ip().is_loopback() {
                 tracing::warn!(%listen, "metrics are shown to everybody who reaches this address");
             }
-            Some((Arc::clone(metrics), opened))
+            Some((metrics, opened))
         }
         None => None,
     };
@@ -169,7 +170,7 @@ pub(super) async fn start(
     loaded: &Loaded,
     issuers: &[Issuer],
     patience: Duration,
-    metrics: Option<&Arc<Metrics>>,
+    observers: Observers,
 ) -> Result<Server, Failure> {
     housekeeping::start(issuers).await;
     for issuer in issuers {
@@ -178,7 +179,7 @@ pub(super) async fn start(
         }
     }
     let issuers = issuers.to_vec();
-    Ok(assemble::build_measured(loaded, issuers, patience, metrics.cloned()).await?)
+    Ok(assemble::build_observed(loaded, issuers, patience, observers).await?)
 }
 
 pub(super) async fn archive(arguments: ArchiveArguments) -> Result<ExitCode, Failure> {

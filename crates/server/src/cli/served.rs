@@ -7,6 +7,7 @@ use crate::{
     config::{Loaded, MailTls, Site},
     http::management::APIS,
     messages::MessageSender,
+    startup::observers,
 };
 
 /// Prints how messages are sent; whether what is needed for that can be read.
@@ -36,6 +37,19 @@ pub(super) async fn print_messages(loaded: &Loaded) -> bool {
             }
             true
         }
+        Err(problem) => {
+            println!("         PROBLEM: {problem}");
+            false
+        }
+    }
+}
+
+/// Prints where traces are sent, if they are; whether what is needed for that can be read.
+pub(super) async fn print_traces(loaded: &Loaded) -> bool {
+    let Some(collector) = loaded.config.traces.collector() else { return true };
+    println!("traces   to {}", collector.origin().ascii_serialization());
+    match observers::traces_plan(loaded).await {
+        Ok(_) => true,
         Err(problem) => {
             println!("         PROBLEM: {problem}");
             false

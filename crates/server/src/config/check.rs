@@ -103,6 +103,7 @@ impl Config {
         self.check_site_accesses(sites)?;
         self.check_listeners(sites)?;
         self.check_metrics()?;
+        self.check_traces()?;
         for (at, guard) in self.guard.iter().enumerate() {
             let found = guard.check(self, sites);
             found.map_err(|Wrong { way, text }| Problem::of_guard(at, guard, way, &text))?;

@@ -35,6 +35,7 @@ mod site_guards;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod traces;
 
 use std::{
     net::SocketAddr,
@@ -83,6 +84,7 @@ pub use tls::{
     CertificateConfig, CertificateHeaders, ClientCertificatesConfig, Hsts, ListenerConfig,
     Redirect, SubjectPart, TlsConfig,
 };
+pub use traces::TracesConfig;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -128,6 +130,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// What can be read of a running server (`docs/metrics.md`). Default: nothing.
     pub metrics: MetricsConfig,
+    /// Where traces of requests are sent (`docs/traces.md`). Default: nowhere.
+    pub traces: TracesConfig,
     /// The log on standard error (`docs/logs.md`).
     pub log: LogConfig,
     /// How mail is sent (`docs/messages.md`). Default: not at all, and what needs it is not offered.

@@ -36,6 +36,7 @@ impl Loaded {
         config.site.clone_from(&old.site);
         config.security.clone_from(&old.security);
         (config.credential_policy, config.metrics) = (old.credential_policy, old.metrics);
+        config.traces.clone_from(&old.traces);
         config.management.has_credential_policy = old.credential_policy.is_some();
         config.passkeys.clone_from(&old.passkeys);
         config.audit.clone_from(&old.audit);
@@ -71,6 +72,7 @@ impl Loaded {
             ("passkeys", new.passkeys != old.passkeys),
             ("audit", new.audit != old.audit),
             ("metrics", new.metrics != old.metrics),
+            ("traces", new.traces != old.traces),
             ("mail", new.mail != old.mail),
             ("text_messages", new.text_messages != old.text_messages),
             ("registration", new.registration != old.registration),

@@ -6,7 +6,20 @@ use std::{borrow::Cow, time::Instant};
 use axum::http::{Method, StatusCode, Uri};
 use castellan_proto::Opaque;
 
-use crate::background::audit::{LineBudget, lacks_line};
+use crate::{
+    background::audit::{LineBudget, lacks_line},
+    config::GuardConfig,
+    metrics::Refusals,
+    traces::{EndedRequest, OpenSpan},
+};
+
+/// What else hears of the request, if it does.
+pub(super) struct Observed<'a> {
+    /// Its span.
+    pub(super) span: Option<OpenSpan>,
+    /// Counts those that come no further than the corridor.
+    pub(super) refusals: Option<&'a Refusals>,
+}
 
 /// An entry that is not written yet; dropping it writes it.
 pub(super) struct AccessLogEntry<'a> {
@@ -16,14 +29,38 @@ pub(super) struct AccessLogEntry<'a> {
     status: Option<StatusCode>,
     /// The site that it is for, if it is for one.
     pub(super) site: Option<&'a str>,
+    /// The guard that it is for, if it is for one.
+    pub(super) guard: Option<&'a GuardConfig>,
     /// Why it comes no further than the corridor.
-    pub(super) reason: Option<&'static str>,
+    reason: Option<&'static str>,
+    observed: Observed<'a>,
 }
 
-impl AccessLogEntry<'_> {
-    pub(super) fn open(method: &Method, uri: &Uri) -> Self {
-        let (method, uri) = (method.clone(), uri.clone());
-        Self { method, uri, began: Instant::now(), status: None, site: None, reason: None }
+impl<'a> AccessLogEntry<'a> {
+    pub(super) fn open(method: &Method, uri: &Uri, observed: Observed<'a>) -> Self {
+        Self {
+            method: method.clone(),
+            uri: uri.clone(),
+            began: Instant::now(),
+            status: None,
+            site: None,
+            guard: None,
+            reason: None,
+            observed,
+        }
+    }
+
+    /// It comes no further than the corridor, for this reason.
+    pub(super) fn refuse(&mut self, reason: &'static str) {
+        self.reason = Some(reason);
+        self.count(reason);
+    }
+
+    /// The same where that needs no line.
+    pub(super) fn count(&self, reason: &'static str) {
+        if let Some(refusals) = self.observed.refusals {
+            refusals.count(self.site, reason);
+        }
     }
 
     pub(super) fn close(&mut self, status: StatusCode) {
@@ -40,6 +77,18 @@ impl AccessLogEntry<'_> {
         });
         self.reason.is_some() || (is_denied && lacks_line())
     }
+
+    /// Its path, as it may be shown.
+    fn path(&self) -> Cow<'_, str> {
+        // The query may contain secrets, which must not be shown.
+        let path = self.uri.path();
+        let path = without_secrets(&path[..path.floor_char_boundary(512)]);
+        let end = path.floor_char_boundary(128);
+        match path {
+            Cow::Borrowed(path) => path[..end].into(),
+            Cow::Owned(path) => path[..end].to_owned().into(),
+        }
+    }
 }
 
 /// The target of lines about what happens, by which a filter selects them.
@@ -50,16 +99,23 @@ static REFUSED: LineBudget = LineBudget::new();
 
 impl Drop for AccessLogEntry<'_> {
     fn drop(&mut self) {
+        if let Some(span) = &self.observed.span {
+            span.end_request(&EndedRequest {
+                method: &self.method,
+                path: &self.path(),
+                status: self.status,
+                site: self.site,
+                guard: self.guard.map(|guard| (&*guard.name, &*guard.path)),
+                reason: self.reason,
+            });
+        }
         let is_refused =
             tracing::enabled!(target: EVENT, tracing::Level::INFO) && self.is_refused();
         if !is_refused && self.status.is_some() && !tracing::enabled!(tracing::Level::DEBUG) {
             return;
         }
         let millis = self.began.elapsed().as_secs_f64() * 1_000.0;
-        // The query may contain secrets, which must not be logged.
-        let (path, method) = (self.uri.path(), self.method.as_str());
-        let path = without_secrets(&path[..path.floor_char_boundary(512)]);
-        let path = &path[..path.floor_char_boundary(128)];
+        let (path, method) = (&*self.path(), self.method.as_str());
         let method = &method[..method.floor_char_boundary(16)];
         let site = self.site;
         let Some(status) = self.status.map(|status| status.as_u16()) else {

@@ -34,7 +34,7 @@ pub(super) fn redirect<B: Body>(
 ) -> Response<AnyBody> {
     if plaintext::shows_secret(request, site.guard(request)) {
         let text = "Credentials were sent over plain HTTP; use https.";
-        let refusal = Refusal::new(StatusCode::FORBIDDEN, "plain_http", text);
+        let refusal = Refusal::new(StatusCode::FORBIDDEN, plaintext::CODE, text);
         return site.refuse(&refusal, request, id);
     }
     let rest = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);

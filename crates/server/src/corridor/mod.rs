@@ -30,11 +30,14 @@ use crate::{
     background::audit,
     config::CertificateHeaders,
     guards::Guard,
+    metrics::Refusals,
+    observers::Observers,
+    traces::Traces,
     wire::{cors::OwnOriginOnly, request},
 };
-use access_log::AccessLogEntry;
+use access_log::{AccessLogEntry, Observed};
 use cors::RequestHeaders;
-use site::{Answered, Sites};
+use site::Sites;
 use trace::Trace;
 
 pub(crate) use normalise::LengthBesideCoding;
@@ -52,6 +55,10 @@ const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 pub struct Corridor {
     /// Replaced as a whole; a request in progress keeps the version that it started with.
     here: Arc<ArcSwap<Here>>,
+    /// What counts requests that come no further, if anything is counted.
+    refusals: Option<Arc<Refusals>>,
+    /// What records requests, if anything is recorded.
+    traces: Option<Arc<Traces>>,
 }
 
 struct Here {
@@ -78,7 +85,18 @@ impl Corridor {
     /// A corridor to `sites`, in which those are `believed`.
     #[must_use]
     pub fn new(sites: Vec<SiteRoutes>, believed: Believed) -> Self {
-        Self { here: Arc::new(ArcSwap::new(Here::new(sites, believed))) }
+        let here = Arc::new(ArcSwap::new(Here::new(sites, believed)));
+        Self { here, refusals: None, traces: None }
+    }
+
+    /// The same, observed by `observers`; its sites have these `names`.
+    pub(crate) fn observed_by<'a>(
+        self,
+        observers: &Observers,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let refusals = observers.metrics.as_ref().map(|metrics| metrics.refusals(names));
+        Self { refusals: refusals.map(Arc::new), traces: observers.traces.clone(), ..self }
     }
 
     /// From the next request on: to `sites`, where those are `believed`.
@@ -101,7 +119,10 @@ impl Corridor {
     {
         let here = self.here.load_full();
         // Born before anything can go wrong, so that whatever happens has a name.
-        let trace = Trace::of(request.headers());
+        // Whoever asks every few seconds whether the server is well is no part of anything.
+        let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
+        let traces = self.traces.as_deref().filter(|_| !is_probe);
+        let (trace, span) = Trace::of(request.headers(), traces);
         let Believed { proxies, certificates } = &here.believed;
         certificate_headers::take(&mut request, peer, certificates.as_ref());
         let source = client_ip::of(request.headers(), peer, proxies);
@@ -112,18 +133,28 @@ impl Corridor {
         }
         // Around all that answers it, so that no record and no line of the log lacks it. On the heap,
         // because each layer around it would move all of it.
-        let answered = Box::pin(here.answer(request, peer, &trace));
-        audit::of_request(trace.ids, address, answered).await
+        let observed = Observed { span: span.clone(), refusals: self.refusals.as_deref() };
+        let answered = Box::pin(here.answer(request, peer, &trace, observed));
+        match span {
+            Some(span) => span.within(audit::of_request(trace.ids, address, answered)).await,
+            None => audit::of_request(trace.ids, address, answered).await,
+        }
     }
 }
 
 impl Here {
-    async fn answer<B>(&self, request: Request<B>, peer: IpAddr, trace: &Trace) -> Response<Body>
+    async fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: IpAddr,
+        trace: &Trace,
+        observed: Observed<'_>,
+    ) -> Response<Body>
     where
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let mut entry = AccessLogEntry::open(request.method(), request.uri());
+        let mut entry = AccessLogEntry::open(request.method(), request.uri(), observed);
         let mut response = self.respond(request, peer, trace, &mut entry).await;
         let id = trace.id;
         response.headers_mut().entry(DecisionId::HEADER).or_insert_with(|| id.value());
@@ -151,9 +182,9 @@ impl Here {
         if let Err(problem) = normalise::check(&request) {
             let refusal =
                 Refusal::new(StatusCode::BAD_REQUEST, "ambiguous_request", problem.to_string());
-            entry.reason = Some(refusal.code);
             let site = self.sites.of(&request);
             entry.site = site.map(|site| &*site.routes.name);
+            entry.refuse(refusal.code);
             return site
                 .map_or_else(|| refusal.problem(), |one| one.refuse(&refusal, &request, id));
         }
@@ -167,39 +198,49 @@ impl Here {
         let Some(site) = site else {
             let text = "No site is configured for this host.";
             let refusal = Refusal::new(StatusCode::NOT_FOUND, "no_site", text);
-            entry.reason = Some(refusal.code);
+            entry.refuse(refusal.code);
             return refusal.problem();
         };
-        entry.site = Some(&*site.routes.name);
-        let routes = &site.routes;
+        let (routes, guard) = (&site.routes, site.guard(&request));
+        entry.site = Some(&*routes.name);
+        entry.guard = guard.map(|guard| &*guard.config);
         let by_https = plaintext::came_by_https(&request, peer, proxies);
         let mut response = if is_redirected {
-            https::redirect(site, &request, id)
+            let answer = https::redirect(site, &request, id);
+            if answer.status() == StatusCode::FORBIDDEN {
+                entry.refuse(plaintext::CODE);
+            }
+            answer
         } else if routes.https
             && !plaintext::is_covered(&request, peer, proxies)
-            && plaintext::has_secrets(&request, site.guard(&request))
+            && plaintext::has_secrets(&request, guard)
         {
             let refusal = plaintext::refusal();
-            entry.reason = Some(refusal.code);
+            entry.refuse(refusal.code);
             site.refuse(&refusal, &request, id)
+        } else if site.is_of_guards(&request) && guard.is_none_or(|guard| !guard.config.own_host) {
+            let refusal = Refusal::nothing_here();
+            entry.count(refusal.code);
+            refusal.problem()
         } else {
-            pass(site, request, trace).await
+            pass(&site.routes, guard, request, trace).await
         };
         https::remember(routes, by_https, &mut response);
         response
     }
 }
 
-async fn pass<B>(site: &Answered, request: Request<B>, trace: &Trace) -> Response<Body>
+async fn pass<B>(
+    site: &SiteRoutes,
+    guard: Option<&Guard>,
+    request: Request<B>,
+    trace: &Trace,
+) -> Response<Body>
 where
     B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     B::Error: Into<axum::BoxError>,
 {
-    let (path, guard) = (request.uri().path(), site.guard(&request));
-    if site.is_of_guards(&request) && guard.is_none_or(|guard| !guard.config.own_host) {
-        return Refusal::nothing_here().problem();
-    }
-    let site = &site.routes;
+    let path = request.uri().path();
     // A REST guard is for the origins that it lists, whatever else is at its path.
     let rest = guard.filter(|guard| guard.config.is_http());
     let open = rest.is_none() && cors::is_open(path, &site.open);

@@ -18,11 +18,14 @@ use crate::{guards::Guard, wire::client_certificate::ConnectionInfo};
 /// The client beside a token (`docs/contracts/aidbox.md` §2.7).
 const X_CLIENT_AUTH: HeaderName = HeaderName::from_static("x-client-auth");
 
+/// The code of what is refused because it shows a secret in the clear.
+pub(super) const CODE: &str = "plain_http";
+
 /// The refusal of credentials that others may have read.
 pub(super) fn refusal() -> Refusal {
     let text = "Credentials were sent over plain HTTP; if a TLS proxy stands in front, add it to \
                 server.trusted_proxies.";
-    Refusal::new(StatusCode::FORBIDDEN, "plain_http", text)
+    Refusal::new(StatusCode::FORBIDDEN, CODE, text)
 }
 
 /// Whether `request`, which is for `guard` or for a route of ours, carries a credential.

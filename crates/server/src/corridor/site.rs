@@ -121,7 +121,7 @@ impl Answered {
         id: DecisionId,
     ) -> Response<Body> {
         if let Some(guard) = self.guard(request) {
-            return guard.refuse(&refusal.at_guard(), request.headers(), id);
+            return guard.refuse_early(&refusal.at_guard(), request.headers(), id);
         }
         match &self.routes.words {
             Some(words) => words(refusal, request.uri().path(), request.headers()),

@@ -5,7 +5,10 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use castellan_gate::DecisionId;
 
-use crate::background::audit::RequestIds;
+use crate::{
+    background::audit::RequestIds,
+    traces::{OpenSpan, Traces},
+};
 
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
@@ -32,18 +35,22 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// What the request with these `headers` is called.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// What the request with these `headers` is called, and its span if `traces` record it: then what
+    /// is asked for its sake continues that.
+    pub(super) fn of(headers: &HeaderMap, traces: Option<&Traces>) -> (Self, Option<OpenSpan>) {
         let id = DecisionId::generate();
         let told = only(headers, &TRACE_PARENT);
         let continued = told.and_then(|text| read(text.as_bytes()));
-        let parent = continued.unwrap_or_else(begin);
+        let caller = continued.as_ref().and_then(|parent| std::str::from_utf8(parent).ok());
+        let span = traces.and_then(|traces| traces.request(caller, id.as_str()));
+        let own = span.as_ref().and_then(|span| read(span.traceparent().as_bytes()));
+        let parent = own.or(continued).unwrap_or_else(|| begin(traces.is_none()));
         let named = only(headers, &REQUEST_ID).filter(|text| is_request_id(text));
         let trace = std::str::from_utf8(&parent[TRACE]).unwrap_or_default();
         let ids = RequestIds::new(id.as_str(), trace, named.unwrap_or(id.as_str()));
         let is_unchanged = told.is_some_and(|text| text.as_bytes() == parent);
         let (is_continued, is_named) = (continued.is_some(), named.is_some());
-        Self { id, ids, parent, is_continued, is_unchanged, is_named }
+        (Self { id, ids, parent, is_continued, is_unchanged, is_named }, span)
     }
 
     /// Puts both into `headers`, which go to an API.
@@ -70,10 +77,11 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     if all.next().is_some() { None } else { only.to_str().ok() }
 }
 
-/// A trace that begins here. Its flag says that it may be recorded: without it, APIs that follow their
-/// caller's choice would record nothing.
-fn begin() -> [u8; LENGTH] {
-    let mut parent = *b"00-00000000000000000000000000000000-0000000000000000-01";
+/// A trace that begins here. Its flag says whether it may be recorded: without it, APIs that follow
+/// their caller's choice record nothing.
+fn begin(may_be_recorded: bool) -> [u8; LENGTH] {
+    let mut parent = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    parent[LENGTH - 1] += u8::from(may_be_recorded);
     let (one, other) = (DecisionId::generate(), DecisionId::generate());
     let digits = one.as_str().bytes().chain(other.as_str().bytes());
     let places = TRACE.chain(PARENT);
@@ -155,8 +163,9 @@ mod tests {
 
     #[test]
     fn a_trace_that_begins_here_is_well_formed_and_new() {
-        let (one, other) = (begin(), begin());
+        let (one, other) = (begin(true), begin(true));
         assert_eq!(read(&one), Some(one));
+        assert!(one.ends_with(b"-01") && begin(false).ends_with(b"-00"));
         assert_ne!(one[TRACE], other[TRACE]);
         assert_ne!(one[PARENT], other[PARENT]);
     }

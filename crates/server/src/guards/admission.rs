@@ -20,6 +20,7 @@ use super::{
     Denials, GuardParts,
     credentials::{Credentials, SessionOf, SiteAccessSessions},
     csrf, expected_user, http, method_override,
+    observers::GuardObservers,
     recorder::{RefusedRequest, Sender},
     site_access::{AtSiteAccess, GuardSiteAccesses, SiteAccess},
     websocket,
@@ -30,7 +31,6 @@ use crate::{
         Admitted, Area, Asked, Endpoints, GuardDialect, GuardRefusal, OpenSession, SESSION_COOKIES,
         SessionCookie, SessionsOf,
     },
-    metrics::GuardMetrics,
     wire::{guard_refusal::Unmeant, request},
 };
 
@@ -44,7 +44,7 @@ pub(super) struct Admission {
     issuer: Issuer,
     guard: Arc<str>,
     denials: Denials,
-    metrics: Option<Arc<GuardMetrics>>,
+    observers: GuardObservers,
     config: Arc<GuardConfig>,
     speaks: Option<&'static GuardDialect>,
     credentials: Arc<Credentials>,
@@ -85,7 +85,7 @@ impl Admission {
             config: Arc::clone(config),
             guard: config.name.as_str().into(),
             denials: parts.denials.clone(),
-            metrics: parts.guard_metrics(config),
+            observers: parts.observers_of(config),
             issuer,
         }
     }
@@ -129,9 +129,7 @@ impl Admission {
     /// rule 5).
     pub(super) fn record(&self, refusal: &GuardRefusal, asked: &RefusedRequest) {
         if let Some(denial) = asked.denial(refusal) {
-            if let Some(metrics) = &self.metrics {
-                metrics.denied(&denial);
-            }
+            self.observers.denied(&denial);
             self.denials.tell(&self.guard, denial);
         }
     }

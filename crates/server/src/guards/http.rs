@@ -60,7 +60,7 @@ impl Inner {
         let longest = config.upstream_timeout.map_or(LONGEST, Lifetime::get);
         let upstream = config.upstream.as_ref();
         let upstream = upstream::Upstream::new(self.api.clone(), upstream, longest);
-        gate.layer(upstream.measured_by(self.metrics.clone()))
+        gate.layer(upstream.observed_by(self.observers.clone()))
     }
 }
 
@@ -86,14 +86,14 @@ impl Guard {
         let request = match admission.admit(request.map(Body::new)).await {
             Ok(request) => request,
             Err(response) => {
-                self.count_answer(&response);
+                self.inner.observers.before_gate(response.status());
                 return response;
             }
         };
         let response = match self.pass(request).await {
             Ok(response) => response,
             Err(refusal) => {
-                self.count(RequestVerdict::Unavailable);
+                self.inner.observers.verdict(RequestVerdict::Unavailable);
                 refusal.into_response(&id).map(Body::new)
             }
         };
@@ -108,7 +108,7 @@ impl Guard {
         let Some(Gated::Http(gated)) = self.inner.state.load().gated.clone() else {
             return Err(self.closed_refusal());
         };
-        match gated.oneshot(request).await {
+        match self.inner.observers.gate(gated.oneshot(request)).await {
             Ok(response) => Ok(response.map(Body::new)),
             Err(never) => match never {},
         }

@@ -9,6 +9,7 @@ mod http;
 mod identity_header;
 mod introspection;
 mod method_override;
+mod observers;
 mod policies;
 mod recorder;
 mod rest_source;
@@ -49,7 +50,7 @@ use crate::{
     background::audit::LineBudget,
     config::{Anonymous, GuardConfig, Term},
     dialects,
-    metrics::{GuardMetrics, Metrics},
+    observers::Observers,
     wire::guard_refusal::GuardRefusal,
 };
 
@@ -57,6 +58,7 @@ pub use crate::background::denials::Denials;
 pub use crate::background::usage::Usage;
 use admission::Admission;
 pub(crate) use credentials::Credentials;
+use observers::GuardObservers;
 pub(crate) use policies::{as_said, misplaced};
 use recorder::GuardRecorder;
 pub(crate) use schema_source::{
@@ -90,8 +92,8 @@ struct Inner {
     admission: Admission,
     /// The API behind it.
     api: Option<Arc<upstream::Api>>,
-    /// What it counts, if anything is counted.
-    metrics: Option<Arc<GuardMetrics>>,
+    /// Who observes its requests.
+    observers: GuardObservers,
     /// What it decides by, replaced as a whole. Without a gate it answers 503.
     state: ArcSwap<State>,
     /// One look at a time.
@@ -112,14 +114,13 @@ pub(crate) struct GuardParts {
     pub(crate) upstreams: Upstreams,
     pub(crate) folder: PathBuf,
     pub(crate) site_accesses: Arc<SiteAccesses>,
-    pub(crate) metrics: Option<Arc<Metrics>>,
+    pub(crate) observers: Observers,
 }
 
 impl GuardParts {
-    /// What the guard of `config` counts.
-    fn guard_metrics(&self, config: &GuardConfig) -> Option<Arc<GuardMetrics>> {
-        let site = self.issuer.repository().site();
-        self.metrics.as_ref().map(|metrics| metrics.guard(site, &config.name))
+    /// Who observes the guard of `config`.
+    fn observers_of(&self, config: &GuardConfig) -> GuardObservers {
+        GuardObservers::of(&self.observers, self.issuer.repository().site(), &config.name)
     }
 }
 
@@ -138,7 +139,7 @@ impl Guard {
             credentials,
             site_accesses,
             config: Arc::clone(&config),
-            metrics: parts.guard_metrics(&config),
+            observers: parts.observers_of(&config),
             parts,
             api,
             state: ArcSwap::from_pointee(State::unseen()),
@@ -162,20 +163,6 @@ impl Guard {
     /// The name of its site.
     pub(crate) fn site(&self) -> &str {
         self.inner.parts.issuer.repository().site()
-    }
-
-    /// Counts a request that did not come to its gate, if anything is counted.
-    fn count(&self, verdict: RequestVerdict) {
-        if let Some(metrics) = &self.inner.metrics {
-            metrics.request(verdict);
-        }
-    }
-
-    /// The same of one with this `answer`.
-    fn count_answer(&self, answer: &Response<Body>) {
-        if let Some(metrics) = &self.inner.metrics {
-            metrics.before_gate(answer.status());
-        }
     }
 
     /// Whether it can decide.
@@ -261,7 +248,7 @@ impl Guard {
         let (mut parts, body) = request.into_parts();
         let shown = self.inner.credentials.note_shown(&self.config, &mut parts).await;
         if matches!(shown, Err(Unavailable)) {
-            self.count(RequestVerdict::Unavailable);
+            self.inner.observers.verdict(RequestVerdict::Unavailable);
             let id = parts.extensions.get::<DecisionId>().copied();
             let id = id.unwrap_or_else(DecisionId::generate);
             return self.refuse(&GuardRefusal::Unavailable, &parts.headers, id);
@@ -270,13 +257,13 @@ impl Guard {
         let shows_nothing = !request.headers().contains_key(header::AUTHORIZATION);
         let gated = self.inner.state.load().gated.clone();
         let Some(Gated::Graphql(gated)) = gated else {
-            self.count(RequestVerdict::Unavailable);
+            self.inner.observers.verdict(RequestVerdict::Unavailable);
             return self.closed();
         };
         let (request, challenge) = match self.at_site_access(request).await {
             Ok(found) => found,
             Err(answer) => {
-                self.count_answer(&answer);
+                self.inner.observers.before_gate(answer.status());
                 return answer;
             }
         };
@@ -284,11 +271,11 @@ impl Guard {
         // Signing in at the pages is of no use where certificates alone count.
         let signs_in = !self.config.is_of_certificates() && shows_nothing;
         if refuses && signs_in && is_a_person_nobody_knows(&request) {
-            self.count(RequestVerdict::Denied);
+            self.inner.observers.verdict(RequestVerdict::Denied);
             let to = [(header::LOCATION, "/auth/login"), (header::CACHE_CONTROL, "no-store")];
             return (StatusCode::FOUND, to).into_response();
         }
-        let mut response = match gated.oneshot(request).await {
+        let mut response = match self.inner.observers.gate(gated.oneshot(request)).await {
             Ok(response) => response.map(Body::new),
             Err(never) => match never {},
         };
@@ -311,6 +298,17 @@ impl Guard {
             return self.inner.admission.refuse(refusal, headers, id);
         }
         graphql::refused(refusal, &id)
+    }
+
+    /// The same to one that comes no further than the corridor.
+    pub(crate) fn refuse_early(
+        &self,
+        refusal: &GuardRefusal,
+        headers: &HeaderMap,
+        id: DecisionId,
+    ) -> Response<Body> {
+        self.inner.observers.verdict(RequestVerdict::Refused);
+        self.refuse(refusal, headers, id)
     }
 
     /// Whether a request to `path` that changes something has a password or a secret in its body.
@@ -360,7 +358,7 @@ impl Inner {
             denials: parts.denials.clone(),
             usage: parts.usage.clone(),
             rules: rules.clone(),
-            metrics: self.metrics.clone(),
+            observers: self.observers.clone(),
             failures: LineBudget::new(),
         });
         let attestor = config.upstream.as_ref().map(|url| {
@@ -382,7 +380,7 @@ impl Inner {
         let longest = config.upstream_timeout.map_or(upstream::LONGEST, Lifetime::get);
         let upstream = config.upstream.as_ref();
         let upstream = upstream::Upstream::new(self.api.clone(), upstream, longest);
-        Gated::Graphql(gate.layer(upstream.measured_by(self.metrics.clone())))
+        Gated::Graphql(gate.layer(upstream.observed_by(self.observers.clone())))
     }
 }
 

@@ -10,10 +10,9 @@ use castellan_gate::{
 use castellan_issuer::resources::ResourceKind;
 use castellan_proto::{Digest, scope::RequiredScope};
 
-use super::{Denials, Usage, site_access::AtSiteAccess};
+use super::{Denials, Usage, observers::GuardObservers, site_access::AtSiteAccess};
 use crate::{
     background::audit::LineBudget,
-    metrics::GuardMetrics,
     wire::guard_refusal::{GuardRefusal, Unmeant},
 };
 
@@ -23,23 +22,19 @@ pub(super) struct GuardRecorder {
     pub(super) denials: Denials,
     pub(super) usage: Usage,
     pub(super) rules: Rules,
-    pub(super) metrics: Option<Arc<GuardMetrics>>,
+    pub(super) observers: GuardObservers,
     /// Lines about answers of the API that were not passed on.
     pub(super) failures: LineBudget,
 }
 
 impl Recorder for GuardRecorder {
     fn denied(&self, denial: Denial) {
-        if let Some(metrics) = &self.metrics {
-            metrics.denied(&denial);
-        }
+        self.observers.denied(&denial);
         self.denials.tell(&self.guard, denial);
     }
 
     fn answered(&self, verdict: RequestVerdict) {
-        if let Some(metrics) = &self.metrics {
-            metrics.request(verdict);
-        }
+        self.observers.verdict(verdict);
     }
 
     fn used(&self, caller: &Identity, scopes: &mut dyn Iterator<Item = &RequiredScope>) {

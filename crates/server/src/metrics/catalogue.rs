@@ -66,7 +66,10 @@ macro_rules! catalogue {
 
 catalogue! {
     REQUESTS: Counter "requests" ["site", "guard", "verdict"]
-        "Requests that came to a guard, by what became of them as a whole";
+        "Requests for a guard, by what became of them as a whole";
+    REFUSALS: Counter "refusals" ["site", "reason"]
+        "Requests that were refused before a guard or an endpoint of Castellan handled them; without a \
+         site if they are for none";
     DENIALS: Counter "denials" ["site", "guard", "reason"]
         "Requests of which a guard denied something, once for each reason among them";
     GUARD_READY: Gauge "guard_ready" ["site", "guard"]
@@ -110,6 +113,8 @@ catalogue! {
         "Operations of the data source that failed";
     STORE_IN_FLIGHT: Gauge "store_in_flight" []
         "Operations of the data source that have begun and not ended";
+    TRACE_SPANS: Counter "trace_spans" ["outcome"]
+        "Spans of recorded requests, by what became of them; 0 without traces.endpoint";
     FEED_LAG: Gauge "feed_lag_seconds" ["site"]
         "Time since the last successful read of the change feed began; above 1, nothing cached counts";
     SIGNING_KEY_AGE: Gauge "signing_key_age_seconds" ["site", "use", "alg"]
@@ -132,7 +137,7 @@ mod tests {
     };
 
     use super::ALL;
-    use crate::metrics::{guard::UNSENT, store::VERBS};
+    use crate::metrics::{guard::UNSENT, refusals::REFUSED, spans::OUTCOMES, store::VERBS};
 
     /// The rows of the table in the document.
     fn table() -> String {
@@ -176,7 +181,9 @@ mod tests {
             ("kind", "audit_events", &kinds),
             ("outcome", "audit_events", &Outcome::ALL.map(Outcome::as_str)),
             ("queue", "queue_length", &["audit", "denials", "logout"]),
+            ("reason", "refusals", &REFUSED),
             ("verb", "store_seconds", &VERBS),
+            ("outcome", "trace_spans", &OUTCOMES),
             ("check", "ready", &["store", "writes", "clock"]),
         ] {
             let of = ALL.iter().find(|one| one.name == of).unwrap();

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::http::StatusCode;
 use castellan_gate::{Denial, Reason, RequestVerdict};
 use prometheus_client::metrics::counter::Counter;
 
@@ -62,16 +61,6 @@ impl GuardMetrics {
     /// What became of a request.
     pub(crate) fn request(&self, verdict: RequestVerdict) {
         self.requests[verdict as usize].inc();
-    }
-
-    /// The same of one that was answered with `status` before it came to the gate.
-    pub(crate) fn before_gate(&self, status: StatusCode) {
-        self.request(match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RequestVerdict::Denied,
-            // An endpoint of the guard's dialect, such as that of sessions.
-            status if status.is_success() => RequestVerdict::Allowed,
-            status => RequestVerdict::undecided(status),
-        });
     }
 
     /// Something was denied.

@@ -10,7 +10,9 @@ mod guard;
 mod histogram;
 pub(crate) mod listener;
 mod readings;
+mod refusals;
 mod site;
+mod spans;
 mod store;
 
 use std::{fmt, sync::Arc};
@@ -22,8 +24,8 @@ use prometheus_client::{
 };
 
 use catalogue::{
-    AUDIT_EVENTS, BUILD, DENIALS, PREFIX, REQUESTS, SIGN_INS, STORE_ERRORS, STORE_SECONDS, TOKENS,
-    UPSTREAM_SECONDS, UPSTREAM_UNSENT,
+    AUDIT_EVENTS, BUILD, DENIALS, PREFIX, REFUSALS, REQUESTS, SIGN_INS, STORE_ERRORS,
+    STORE_SECONDS, TOKENS, TRACE_SPANS, UPSTREAM_SECONDS, UPSTREAM_UNSENT,
 };
 pub(crate) use catalogue::{
     AUDIT_EVENTS_DROPPED, CONNECTIONS, CONNECTIONS_LIMIT, Described, FEED_LAG, GUARD_READY,
@@ -34,7 +36,9 @@ pub(crate) use guard::{GuardMetrics, Unsent};
 use histogram::Times;
 pub(crate) use readings::Samples;
 use readings::{Collected, Readings};
-pub(crate) use store::Metered;
+pub(crate) use refusals::Refusals;
+pub(crate) use spans::SpanCounters;
+pub(crate) use store::{StoreMetrics, Verb};
 
 /// The labels of one series.
 type Labels = Vec<(&'static str, String)>;
@@ -42,6 +46,9 @@ type Labels = Vec<(&'static str, String)>;
 /// Everything that is counted.
 pub(crate) struct Metrics {
     registry: Registry,
+    refusals: Family<Labels, Counter>,
+    #[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "there are no spans"))]
+    spans: SpanCounters,
     requests: Family<Labels, Counter>,
     denials: Family<Labels, Counter>,
     upstream_seconds: Family<Labels, Times>,
@@ -62,7 +69,10 @@ impl Metrics {
         let build: Labels = labels(&BUILD, vec![env!("CARGO_PKG_VERSION").to_owned()]);
         registry.register(BUILD.name, BUILD.help, Info::new(build));
         registry.register_collector(Box::new(Collected(Arc::clone(&readings))));
+        let spans = SpanCounters::of(&registered(&mut registry, &TRACE_SPANS));
         Self {
+            refusals: registered(&mut registry, &REFUSALS),
+            spans,
             requests: registered(&mut registry, &REQUESTS),
             denials: registered(&mut registry, &DENIALS),
             upstream_seconds: registered(&mut registry, &UPSTREAM_SECONDS),
@@ -84,6 +94,12 @@ impl Metrics {
         read: impl Fn(&mut Samples) + Send + Sync + 'static,
     ) {
         self.readings.add(described, Box::new(read));
+    }
+
+    /// What counts spans.
+    #[cfg(feature = "otel")]
+    pub(crate) fn spans(&self) -> SpanCounters {
+        self.spans.clone()
     }
 
     /// All of it in the format of `OpenMetrics`.

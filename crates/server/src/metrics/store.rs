@@ -1,4 +1,4 @@
-//! The data source with the time that each of its operations takes.
+//! How long the operations of the data source take.
 
 use std::{
     sync::{
@@ -8,12 +8,6 @@ use std::{
     time::Instant,
 };
 
-use async_trait::async_trait;
-use castellan_issuer::store::{
-    Abilities, Draft, Feed, FeedCursor, Inserted, Key, Kind, NameQuery, Named, Notice, PageQuery,
-    Record, Replaced, Store, StoreError, Taken,
-};
-use castellan_proto::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 
 use super::{
@@ -25,7 +19,7 @@ use super::{
 
 /// An operation that takes a round trip.
 #[derive(Clone, Copy)]
-enum Verb {
+pub(crate) enum Verb {
     GetMany,
     Find,
     Insert,
@@ -60,9 +54,15 @@ pub(super) const VERBS: [&str; 14] = [
     "admits_older",
 ];
 
-/// A data source of which every operation is measured.
-pub(crate) struct Metered {
-    inner: Arc<dyn Store>,
+impl Verb {
+    /// As it appears in metrics and traces.
+    pub(crate) const fn as_str(self) -> &'static str {
+        VERBS[self as usize]
+    }
+}
+
+/// What the data source counts.
+pub(crate) struct StoreMetrics {
     verbs: [(Times, Counter); VERBS.len()],
     in_flight: Arc<AtomicUsize>,
 }
@@ -76,27 +76,30 @@ impl Drop for Begun<'_> {
     }
 }
 
-impl Metered {
-    /// `inner`, measured by `metrics`.
-    pub(crate) fn of(inner: Arc<dyn Store>, metrics: &Metrics) -> Arc<dyn Store> {
+impl Metrics {
+    /// What the data source counts.
+    pub(crate) fn store(&self) -> StoreMetrics {
         let in_flight = Arc::<AtomicUsize>::default();
         let shown = Arc::clone(&in_flight);
-        metrics.read(&STORE_IN_FLIGHT, move |samples| {
+        self.read(&STORE_IN_FLIGHT, move |samples| {
             samples.count([], shown.load(Ordering::Relaxed));
         });
         let verbs = VERBS.map(|verb| {
             let of = |described| labels(described, vec![verb.to_owned()]);
-            let times = metrics.store_seconds.get_or_create_owned(&of(&STORE_SECONDS));
-            (times, metrics.store_errors.get_or_create_owned(&of(&STORE_ERRORS)))
+            let times = self.store_seconds.get_or_create_owned(&of(&STORE_SECONDS));
+            (times, self.store_errors.get_or_create_owned(&of(&STORE_ERRORS)))
         });
-        Arc::new(Self { inner, verbs, in_flight })
+        StoreMetrics { verbs, in_flight }
     }
+}
 
-    async fn measure<T>(
+impl StoreMetrics {
+    /// Does `work`, which is `verb`, and counts how long it takes and whether it fails.
+    pub(crate) async fn measure<T, E>(
         &self,
         verb: Verb,
-        work: impl Future<Output = Result<T, StoreError>> + Send,
-    ) -> Result<T, StoreError> {
+        work: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E> {
         let (times, errors) = &self.verbs[verb as usize];
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let (_begun, began) = (Begun(&self.in_flight), Instant::now());
@@ -106,99 +109,5 @@ impl Metered {
             errors.inc();
         }
         done
-    }
-}
-
-#[async_trait]
-impl Store for Metered {
-    async fn get_many(
-        &self,
-        keys: &[Key],
-        now: Timestamp,
-    ) -> Result<Vec<Option<Record>>, StoreError> {
-        self.measure(Verb::GetMany, self.inner.get_many(keys, now)).await
-    }
-
-    async fn find(
-        &self,
-        site: &Arc<str>,
-        kind: Kind,
-        unique: &str,
-        now: Timestamp,
-    ) -> Result<Option<Record>, StoreError> {
-        self.measure(Verb::Find, self.inner.find(site, kind, unique, now)).await
-    }
-
-    async fn insert(
-        &self,
-        draft: Draft,
-        notice: Notice,
-        now: Timestamp,
-    ) -> Result<Inserted, StoreError> {
-        self.measure(Verb::Insert, self.inner.insert(draft, notice, now)).await
-    }
-
-    async fn replace(
-        &self,
-        draft: Draft,
-        version: u64,
-        notice: Notice,
-        now: Timestamp,
-    ) -> Result<Replaced, StoreError> {
-        self.measure(Verb::Replace, self.inner.replace(draft, version, notice, now)).await
-    }
-
-    async fn take(&self, key: &Key, now: Timestamp) -> Result<Taken, StoreError> {
-        self.measure(Verb::Take, self.inner.take(key, now)).await
-    }
-
-    async fn delete(
-        &self,
-        key: &Key,
-        version: Option<u64>,
-        notice: Notice,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.measure(Verb::Delete, self.inner.delete(key, version, notice, now)).await
-    }
-
-    async fn page(&self, query: &PageQuery, now: Timestamp) -> Result<Vec<Record>, StoreError> {
-        self.measure(Verb::Page, self.inner.page(query, now)).await
-    }
-
-    async fn page_by_name(
-        &self,
-        query: &NameQuery,
-        now: Timestamp,
-    ) -> Result<Option<Vec<Named>>, StoreError> {
-        self.measure(Verb::PageByName, self.inner.page_by_name(query, now)).await
-    }
-
-    fn abilities(&self) -> Abilities {
-        self.inner.abilities()
-    }
-
-    async fn count(&self, site: &Arc<str>, kind: Kind, now: Timestamp) -> Result<u64, StoreError> {
-        self.measure(Verb::Count, self.inner.count(site, kind, now)).await
-    }
-
-    async fn feed(&self, after: Option<&FeedCursor>) -> Result<Feed, StoreError> {
-        self.measure(Verb::Feed, self.inner.feed(after)).await
-    }
-
-    async fn notify(&self, subject: &Key) -> Result<(), StoreError> {
-        self.measure(Verb::Notify, self.inner.notify(subject)).await
-    }
-
-    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.measure(Verb::Sweep, self.inner.sweep(now, limit)).await
-    }
-
-    async fn clock(&self) -> Result<Option<u64>, StoreError> {
-        self.measure(Verb::Clock, self.inner.clock()).await
-    }
-
-    async fn admits_older(&self) -> Result<bool, StoreError> {
-        self.measure(Verb::AdmitsOlder, self.inner.admits_older()).await
     }
 }

@@ -33,11 +33,11 @@ use crate::{
     http_client::DocumentClient,
     logging,
     messages::MessageSender,
-    metrics::Metrics,
+    observers::Observers,
     wire::cors,
 };
 
-pub(crate) use super::issuers::open_measured_issuers;
+pub(crate) use super::issuers::open_observed_issuers;
 pub use super::{
     data_source::Access,
     error::StartError,
@@ -54,28 +54,28 @@ pub async fn build(
     issuers: Vec<Issuer>,
     patience: Duration,
 ) -> Result<Server, StartError> {
-    build_measured(loaded, issuers, patience, None).await
+    build_observed(loaded, issuers, patience, Observers::default()).await
 }
 
-/// The same, with what it does counted by `metrics`.
+/// The same, with what it does observed by `observers`.
 ///
 /// # Errors
 /// [`StartError`] naming what is wrong and what to do.
-pub(crate) async fn build_measured(
+pub(crate) async fn build_observed(
     loaded: &Loaded,
     issuers: Vec<Issuer>,
     patience: Duration,
-    metrics: Option<Arc<Metrics>>,
+    observers: Observers,
 ) -> Result<Server, StartError> {
     let mut sites = Vec::new();
     let audit = audit_plan(loaded, AuditLines::stdout)?;
     let message_sender = MessageSender::open(loaded).await?;
     let issuers = sending_by(issuers, message_sender.as_ref());
-    let house = issuers.clone();
+    let all_sites = issuers.clone();
     for issuer in issuers {
         sites.push(SiteParts {
             audit: Audit::start(&issuer, &audit),
-            foreign: foreign_tokens(loaded, house.clone()),
+            foreign: observed_foreign_tokens(loaded, all_sites.clone(), &observers),
             logout_delivery: LogoutDelivery::start(issuer.clone(), &loaded.roots),
             usage: Usage::start(issuer.clone()),
             denials: Denials::start(issuer.clone()),
@@ -83,15 +83,16 @@ pub(crate) async fn build_measured(
             guards: Vec::new(),
         });
     }
-    let corridor = Corridor::new(Vec::new(), Believed::default());
+    let names = loaded.sites.iter().map(|site| &*site.name);
+    let corridor = Corridor::new(Vec::new(), Believed::default()).observed_by(&observers, names);
     let (present, audit_lines) =
         (Arc::new(ArcSwap::from_pointee(Present::verified_by(loaded.roots.clone()))), audit.output);
-    if let Some(metrics) = &metrics {
+    if let Some(metrics) = &observers.metrics {
         let parts = |site: &SiteParts| (site.issuer.clone(), site.denials.clone());
         measured::sites(metrics, sites.iter().map(parts).collect());
         measured::guards(metrics, &present);
     }
-    let mut server = Server { corridor, sites, present, metrics, audit_lines, message_sender };
+    let mut server = Server { corridor, sites, present, observers, audit_lines, message_sender };
     server.take_up(loaded, patience).await?;
     Ok(server)
 }
@@ -132,13 +133,20 @@ pub(crate) fn audit_plan(
     })
 }
 
-/// What verifies tokens of other issuers at one site; `house` are all sites.
-pub(crate) fn foreign_tokens(loaded: &Loaded, house: Vec<Issuer>) -> Arc<ForeignTokens> {
+/// What verifies tokens of other issuers at one site; `all_sites` are all sites.
+pub(crate) fn foreign_tokens(loaded: &Loaded, all_sites: Vec<Issuer>) -> Arc<ForeignTokens> {
+    observed_foreign_tokens(loaded, all_sites, &Observers::default())
+}
+
+/// The same, with what is fetched observed by `observers`.
+fn observed_foreign_tokens(
+    loaded: &Loaded,
+    all_sites: Vec<Issuer>,
+    observers: &Observers,
+) -> Arc<ForeignTokens> {
     let private_origins = loaded.config.security.private_origins.clone();
-    Arc::new(ForeignTokens::new(
-        Arc::new(DocumentClient::new(&loaded.roots, private_origins)),
-        house,
-    ))
+    let client = Arc::new(DocumentClient::new(&loaded.roots, private_origins));
+    Arc::new(ForeignTokens::new(observers.fetch(client), all_sites))
 }
 
 /// A whole server.
@@ -148,7 +156,7 @@ pub struct Server {
     sites: Vec<SiteParts>,
     /// The guards of the moment and the APIs behind them, for whoever looks at the whole.
     present: Arc<ArcSwap<Present>>,
-    metrics: Option<Arc<Metrics>>,
+    observers: Observers,
     /// Where audit records are written as lines.
     audit_lines: Option<Arc<AuditLines>>,
     /// What sends messages to people.
@@ -189,8 +197,7 @@ impl Server {
         let secrets = site_secrets(loaded).await?;
         let (mut made, all) = (Vec::new(), Arc::new(OnceLock::new()));
         for ((site, parts), secrets) in loaded.sites.iter().zip(&self.sites).zip(secrets) {
-            let metrics = self.metrics.as_ref();
-            let shared = Shared { upstreams: &upstreams, metrics, all: &all };
+            let shared = Shared { upstreams: &upstreams, observers: &self.observers, all: &all };
             made.push(site_routes(loaded, site, parts, secrets, shared));
         }
         all.get_or_init(|| made.iter().flat_map(|(_, guards)| guards).cloned().collect());
@@ -248,6 +255,9 @@ impl Server {
         }
         // Last: nothing happens any more that it could miss.
         Audit::close_all(audits).await;
+        if let Some(traces) = &self.observers.traces {
+            traces.close().await;
+        }
     }
 }
 
@@ -280,7 +290,7 @@ async fn site_secrets(loaded: &Loaded) -> Result<Vec<SiteSecrets>, StartError> {
 struct Shared<'a> {
     /// The APIs behind guards.
     upstreams: &'a Upstreams,
-    metrics: Option<&'a Arc<Metrics>>,
+    observers: &'a Observers,
     /// All guards, once all sites are made.
     all: &'a Arc<OnceLock<Vec<Guard>>>,
 }
@@ -291,7 +301,7 @@ fn site_routes(
     site: &Site,
     before: &SiteParts,
     SiteSecrets { keys, machines }: SiteSecrets,
-    Shared { upstreams, metrics, all }: Shared<'_>,
+    Shared { upstreams, observers, all }: Shared<'_>,
 ) -> (SiteRoutes, Vec<Guard>) {
     let issuer = before.issuer.at(issuers::address(loaded, site));
     let parts = GuardParts {
@@ -304,7 +314,7 @@ fn site_routes(
         upstreams: upstreams.clone(),
         folder: loaded.folder.clone(),
         site_accesses: Arc::new(SiteAccesses::of(loaded, site)),
-        metrics: metrics.cloned(),
+        observers: observers.clone(),
     };
     let open = |config: GuardConfig| {
         let before = before.guards.iter().find(|guard| guard.config.name == config.name);

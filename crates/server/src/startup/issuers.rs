@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::{GuardConfig, Loaded, Site},
-    metrics::{Metered, Metrics},
+    observers::Observers,
 };
 
 /// What hashes passwords.
@@ -55,22 +55,20 @@ pub async fn open_issuer(loaded: &Loaded, access: Access) -> Result<Issuer, Star
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
 pub async fn open_issuers(loaded: &Loaded, access: Access) -> Result<Vec<Issuer>, StartError> {
-    open_measured_issuers(loaded, access, None).await
+    open_observed_issuers(loaded, access, &Observers::default()).await
 }
 
-/// The same, with what the data source does counted by `metrics`.
+/// The same, with the operations of the data source observed by `observers`.
 ///
 /// # Errors
 /// [`StartError`] if records or keys cannot be had.
-pub(crate) async fn open_measured_issuers(
+pub(crate) async fn open_observed_issuers(
     loaded: &Loaded,
     access: Access,
-    metrics: Option<&Metrics>,
+    observers: &Observers,
 ) -> Result<Vec<Issuer>, StartError> {
     let mut data = data_source::open(loaded, access).await?;
-    if let Some(metrics) = metrics {
-        data.store = Metered::of(data.store, metrics);
-    }
+    data.store = observers.store(data.store, &loaded.config.data.url);
     let shared = Shared { data, passwords: passwords(), readiness: Arc::default() };
     let mut issuers = Vec::new();
     for site in &loaded.sites {

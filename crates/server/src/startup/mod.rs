@@ -7,4 +7,5 @@ pub(crate) mod file_rights;
 mod issuers;
 pub mod listener;
 mod measured;
+pub(crate) mod observers;
 pub(crate) mod tls_files;

@@ -31,6 +31,7 @@ use crate::{
     config::{GuardConfig, Loaded},
     guards::{self, Credentials, Denials, GuardParts, Upstreams, Usage},
     http::{Reading, decide_reading},
+    observers::Observers,
     startup::assemble::{self, Access},
 };
 
@@ -281,7 +282,7 @@ impl<'a> Setup<'a> {
             upstreams: Upstreams::verified_by(self.loaded.roots.clone()),
             folder: Path::new("").to_owned(),
             site_accesses: Arc::default(),
-            metrics: None,
+            observers: Observers::default(),
         };
         let credential =
             Credential { bearer: "", possession: None, audience: None, source: None, again: false };

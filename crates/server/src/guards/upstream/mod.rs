@@ -38,11 +38,9 @@ use tokio::{
 use tower::Service;
 use url::Url;
 
-use crate::{
-    http_client::connector,
-    metrics::{GuardMetrics, Unsent},
-    roots::TrustedRoots,
-};
+use crate::{http_client::connector, metrics::Unsent, roots::TrustedRoots};
+
+use super::observers::GuardObservers;
 
 use body::Limit;
 pub(crate) use body::Streamed;
@@ -114,19 +112,18 @@ impl Api {
         self.limit
     }
 
-    /// A place for one request, if there is one and the API may be asked; counted by `metrics` if not.
+    /// A place for one request, if there is one and the API may be asked; `observers` are told if not.
     fn enter(
         &self,
-        metrics: Option<&GuardMetrics>,
+        observers: &GuardObservers,
     ) -> Result<(OwnedSemaphorePermit, Attempt), UpstreamUnavailable> {
-        let unsent = |why| metrics.into_iter().for_each(|metrics| metrics.unsent(why));
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
-            unsent(Unsent::Full);
+            observers.unsent(Unsent::Full);
             self.say_that_it_is_full();
             UpstreamUnavailable { retry_after: CROWDED }
         })?;
         let attempt = Breaker::attempt(&self.breaker).map_err(|retry_after| {
-            unsent(Unsent::Paused);
+            observers.unsent(Unsent::Paused);
             UpstreamUnavailable { retry_after }
         })?;
         Ok((place, attempt))
@@ -156,26 +153,19 @@ pub(crate) struct Upstream {
     to: Option<(Arc<Api>, Uri)>,
     /// How long a whole answer may take.
     longest: Duration,
-    metrics: Option<Arc<GuardMetrics>>,
+    observers: GuardObservers,
 }
 
 impl Upstream {
     /// What is at `url`, which is part of `api` and has so long for a whole answer.
     pub(crate) fn new(api: Option<Arc<Api>>, url: Option<&Url>, longest: Duration) -> Self {
         let to = api.zip(url.and_then(|url| url.as_str().parse().ok()));
-        Self { to, longest, metrics: None }
+        Self { to, longest, observers: GuardObservers::default() }
     }
 
-    /// The same, with the time of its answers counted by `metrics`.
-    pub(crate) fn measured_by(self, metrics: Option<Arc<GuardMetrics>>) -> Self {
-        Self { metrics, ..self }
-    }
-}
-
-/// Counts how long an API took since `began`.
-fn note_time<T>(metrics: Option<&GuardMetrics>, began: Instant, answered: &Result<T, BoxError>) {
-    if let Some(metrics) = metrics {
-        metrics.upstream(began.elapsed(), answered.is_ok());
+    /// The same, with its requests observed by `observers`.
+    pub(super) fn observed_by(self, observers: GuardObservers) -> Self {
+        Self { observers, ..self }
     }
 }
 
@@ -192,21 +182,22 @@ impl Service<Request<Full<Bytes>>> for Upstream {
         let Some((api, target)) = &self.to else {
             return Box::pin(ready(Err("this guard has no upstream".into())));
         };
-        let (place, attempt) = match api.enter(self.metrics.as_deref()) {
+        let (place, attempt) = match api.enter(&self.observers) {
             Ok(entered) => entered,
             Err(unavailable) => return Box::pin(ready(Err(unavailable.into()))),
         };
         *request.uri_mut() = target.clone();
         *request.version_mut() = http::Version::HTTP_11;
+        let method = request.method().clone();
+        let observed = self.observers.ask(&method, &api.origin, request.headers_mut());
         let answer = api.client.request(request.map(Outgoing::Whole));
         let limit = Limit { began: Instant::now(), longest: self.longest };
-        let metrics = self.metrics.clone();
         Box::pin(async move {
             let answered = match tokio::time::timeout(PATIENCE.min(limit.longest), answer).await {
                 Ok(answered) => answered.map_err(BoxError::from),
                 Err(late) => Err(late.into()),
             };
-            note_time(metrics.as_deref(), limit.began, &answered);
+            observed.end(&answered);
             match answered {
                 // What becomes of the attempt is known once the whole answer is there.
                 Ok(response) => Ok(response.map(|body| Streamed::new(body, limit, attempt, place))),
@@ -236,7 +227,7 @@ impl Service<Request<RequestBody>> for Upstream {
         let mut uri = target.clone().into_parts();
         let root = || PathAndQuery::from_static("/");
         uri.path_and_query = Some(request.uri().path_and_query().cloned().unwrap_or_else(root));
-        let (place, attempt) = match api.enter(self.metrics.as_deref()) {
+        let (place, attempt) = match api.enter(&self.observers) {
             Ok(entered) => entered,
             Err(unavailable) => return Box::pin(ready(Err(unavailable.into()))),
         };
@@ -248,14 +239,15 @@ impl Service<Request<RequestBody>> for Upstream {
             }
         }
         *request.version_mut() = http::Version::HTTP_11;
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let observed = self.observers.ask(&parts.method, &api.origin, &mut parts.headers);
         let (upload, progress) = Upload::new(body);
         let answer = api.client.request(Request::from_parts(parts, Outgoing::Streamed(upload)));
-        let (longest, metrics, began) = (self.longest, self.metrics.clone(), Instant::now());
+        let longest = self.longest;
         let mut asked = Asked { attempt: Some(attempt), progress };
         Box::pin(async move {
             let answered = answered(answer, &asked.progress).await;
-            note_time(metrics.as_deref(), began, &answered);
+            observed.end(&answered);
             // It is there until this.
             let Some(attempt) = asked.attempt.take() else {
                 return Err("the API was asked twice".into());

@@ -458,3 +458,65 @@ async fn a_server_that_cannot_show_metrics_does_not_start() {
     let said = Castellan::refuses(plan("everywhere")).await;
     assert!(said.contains("castellan.toml") && said.contains("listen"), "{said}");
 }
+
+#[tokio::test]
+async fn what_is_refused_before_a_guard_has_it_is_counted_by_site_and_reason() {
+    let (api, port) = (Recorder::start().await, free_port());
+    let config = format!(
+        "[metrics]\nlisten = \"127.0.0.1:{port}\"\n\
+         [[site]]\nname = \"main\"\nhosts = [\"gate.test\", \"files.test\"]\n\
+         [[guard]]\nname = \"songs\"\npath = \"/songs\"\nupstream = \"{url}\"\n\
+         schema = \"songs.graphql\"\npublic = [\"Query:*\"]\n\
+         [[guard]]\nname = \"shop\"\npath = \"/shop\"\nprotocol = \"http\"\nupstream = \"{url}\"\n\
+         [guard.operations]\n\"GET /orders\" = \"Query:Order:List\"\n\
+         [[guard]]\nname = \"files\"\npath = \"/files\"\nprotocol = \"http\"\nupstream = \"{url}\"\n\
+         host = '^files\\.test$'\nown_host = true\n\
+         [guard.operations]\n\"GET /page\" = \"Query:Page:Get\"\n",
+        url = api.url
+    );
+    let castellan = Castellan::start(Plan {
+        config,
+        server: "trusted_proxies = [\"127.0.0.1\"]\n",
+        issuer: Some("https://gate.test".to_owned()),
+        files: vec![("songs.graphql", SCHEMA.to_owned())],
+        ..Plan::default()
+    })
+    .await;
+    let ask = |method: Method, host: &str, path: &str| {
+        Ask::new(method, &castellan.at(path)).header("host", host)
+    };
+    for (method, host, path, scheme, status) in [
+        (Method::GET, "gate.test", "/%2e%2e/x", "https", 400),
+        (Method::GET, "gate.test", "/shop/%2e%2e/x", "https", 400),
+        (Method::GET, "nobody.test", "/%2e%2e/x", "https", 400),
+        (Method::GET, "nobody.test", "/x", "https", 404),
+        (Method::GET, "x4711.test", "/shop/x4711", "https", 404),
+        (Method::POST, "gate.test", "/songs", "http", 403),
+        (Method::GET, "gate.test", "/User", "http", 403),
+        (Method::GET, "files.test", "/User", "https", 404),
+        // An endpoint has this one, if only to say that there is nothing.
+        (Method::GET, "gate.test", "/nowhere", "https", 404),
+    ] {
+        let ask = ask(method.clone(), host, path).header("x-forwarded-proto", scheme);
+        let ask = if scheme == "http" { ask.bearer("csl_guess-4711") } else { ask };
+        let answer = ask.send().await;
+        assert_eq!(answer.status, status, "{method} {host} {path}: {answer:?}");
+    }
+    let metrics = format!("http://127.0.0.1:{port}/metrics");
+    let answer = Ask::get(&metrics).send().await;
+    let scrape = Scrape::read(&answer.body);
+    for (series, wanted) in [
+        ("refusals_total{site=\"main\",reason=\"ambiguous_request\"}", 2),
+        ("refusals_total{site=\"\",reason=\"ambiguous_request\"}", 1),
+        ("refusals_total{site=\"\",reason=\"no_site\"}", 2),
+        ("refusals_total{site=\"main\",reason=\"plain_http\"}", 2),
+        ("refusals_total{site=\"main\",reason=\"not_found\"}", 1),
+        ("requests_total{site=\"main\",guard=\"songs\",verdict=\"refused\"}", 1),
+        ("requests_total{site=\"main\",guard=\"shop\",verdict=\"refused\"}", 1),
+        ("requests_total{site=\"main\",guard=\"files\",verdict=\"refused\"}", 0),
+    ] {
+        let value = scrape.value(series);
+        assert!(is_close(value, wanted), "{series} is {value}, not {wanted}");
+    }
+    assert!(!answer.body.contains("4711"), "{}", answer.body);
+}

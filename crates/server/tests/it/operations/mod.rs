@@ -36,5 +36,6 @@ pub(crate) mod slow_sources;
 pub(crate) mod stalled_clients;
 pub(crate) mod standard_output;
 pub(crate) mod token_introspectors;
+pub(crate) mod traces;
 pub(crate) mod transfer;
 pub(crate) mod unenforced_settings;

@@ -2,6 +2,8 @@
 
 pub(crate) mod browser;
 pub(crate) mod castellan;
+#[cfg(feature = "otel")]
+pub(crate) mod collector;
 pub(crate) mod fixtures;
 pub(crate) mod jose;
 pub(crate) mod logs;

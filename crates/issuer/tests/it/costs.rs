@@ -285,7 +285,7 @@ async fn a_page_over_scim_costs_the_same_however_long_it_is() {
     let scopes = ScopesManager { read: vec!["api:read".to_owned()], ..ScopesManager::default() };
     let managers = Managers { scopes: Some(scopes), ..Managers::default() };
     let permissions = harness.issuer.authorize_management(&caller, &managers).unwrap();
-    let caller = harness.issuer.scim_caller(&caller, &permissions, (&[], true)).await.unwrap();
+    let caller = harness.issuer.scim_caller(&caller, &permissions, &[], true).await.unwrap();
     for (path, parameter, expected) in [
         ("Users", None, vec!["count", "page"]),
         ("Users", Some(("filter", "userName sw \"person-\"")), vec!["page_by_name"]),

@@ -2,15 +2,12 @@
 
 use crate::support::castellan::{Castellan, Plan};
 
-const SCHEMA: &str = "type Query { songs(by: String): [String] person: String }\n";
-
 #[cfg(not(feature = "otel"))]
 #[tokio::test]
 async fn a_program_without_traces_refuses_to_start_with_them() {
     let config = "[traces]\nendpoint = \"http://127.0.0.1:4318\"\n".to_owned();
     let said = Castellan::refuses(Plan { config, ..Plan::default() }).await;
     assert!(said.contains("built without traces") && said.contains("castellan.toml:"), "{said}");
-    let _ = SCHEMA;
 }
 
 #[cfg(feature = "otel")]
@@ -25,7 +22,7 @@ mod recorded {
     use http::{Method, StatusCode};
     use serde_json::json;
 
-    use super::{Castellan, Plan, SCHEMA};
+    use super::{Castellan, Plan};
     use crate::{
         guards::foreign_tokens,
         support::{
@@ -38,6 +35,7 @@ mod recorded {
         },
     };
 
+    const SCHEMA: &str = "type Query { songs(by: String): [String] person: String }\n";
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     const UNSAMPLED: &str = "00-5bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";

@@ -6,11 +6,16 @@ import assert from 'node:assert/strict';
 export const APIS = {
   accounts: '/admin/graphql/accounts',
   database_clients: '/admin/graphql/database-clients',
+  dynamic_clients: '/register/graphql',
   granted_authorizations: '/admin/graphql/granted-authorizations',
 };
 
 /** Who may do what. */
 export const GROUPS = `
+[registration]
+by = ["open"]
+scopes = ["openid"]
+
 [credential_policy]
 maximum_sequence = 4
 
@@ -55,4 +60,17 @@ export async function tokenFor(castellan, name, client = 'console', scope = 'acc
   const body = await answer.json();
   assert.ok(body.access_token, JSON.stringify(body));
   return body.access_token;
+}
+
+/** Registers an app of this name, and returns its id. */
+export async function register(castellan, name) {
+  const body = { client_name: name, redirect_uris: [`https://${name}.test/cb`] };
+  const answer = await fetch(castellan.at('/register'), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const client = await answer.json();
+  if (answer.status !== 201) throw new Error(`${answer.status}: ${JSON.stringify(client)}`);
+  return client.client_id;
 }

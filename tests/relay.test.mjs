@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 import { transformAsync } from '@babel/core';
 import { build } from 'esbuild';
 import { endAll, serve } from './support.mjs';
-import { APIS, GROUPS, PEOPLE, tokenFor } from './management.mjs';
+import { APIS, GROUPS, PEOPLE, register, tokenFor } from './management.mjs';
 
 const RELAY = join(import.meta.dirname, 'node_modules/.bin/relay-compiler');
 
@@ -250,5 +250,29 @@ describe('granted authorizations', () => {
     const other = await tokenFor(castellan, 'person-11');
     const env = app.environment(castellan.at(APIS.granted_authorizations), other);
     await assert.rejects(app.queried(env, app.grantedQuery, { owner: 'admin' }), /^Error: 403: /);
+  });
+});
+
+describe('clients that registered themselves', () => {
+  it('are paged through and change their status', async () => {
+    const app = apps.dynamic_clients;
+    const ids = [];
+    for (const name of ['kite', 'lark', 'merlin']) ids.push(await register(castellan, name));
+    const getDataID = (value) => value.client_id ?? value.id;
+    const env = app.environment(castellan.at(APIS.dynamic_clients), token, [], { getDataID });
+    const active = true;
+    const list = () => new app.Pages(env, app.registered, app.registeredQuery, { active }).begin();
+    const pages = await list();
+    assert.equal(pages.connection.totalCount, 3);
+    await pages.next(2);
+    assert.equal(pages.hasNext, false);
+    assert.deepEqual(pages.nodes.map((node) => node.client_id).sort(), [...ids].sort());
+    const lark = pages.nodes.find((node) => node.client_name === 'lark');
+    assert.deepEqual([lark.redirect_uris, lark.status], [['https://lark.test/cb'], 'active']);
+
+    const input = { client_id: lark.client_id, status: 'inactive' };
+    const done = await app.mutated(env, app.statusMutation, { input });
+    assert.equal(done.setDynamicallyRegisteredClientStatusById.client.status, 'inactive');
+    assert.deepEqual((await list()).connection.totalCount, 2);
   });
 });

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { APIS, GROUPS, PEOPLE, tokenFor } from './management.mjs';
+import { APIS, GROUPS, PEOPLE, register, tokenFor } from './management.mjs';
 import { endAll, serve } from './support.mjs';
 
 const TOOLS = join(import.meta.dirname, 'node_modules');
@@ -143,5 +143,25 @@ describe('granted authorizations', () => {
     assert.deepEqual(await app.apps(at, 'person-02', 2), expected);
     assert.equal(await app.revoke(at, 'person-02'), true);
     assert.deepEqual(await app.apps(at, 'person-02', 2), {});
+  });
+});
+
+describe('clients that registered themselves', () => {
+  it('are listed and change their status', async () => {
+    const app = apps.dynamic_clients;
+    const expected = {};
+    for (const name of ['kite', 'lark', 'merlin']) {
+      expected[await register(castellan, name)] = [name, 'active'];
+    }
+    const at = api('dynamic_clients');
+    assert.deepEqual(await app.registered(at, true, 2), expected);
+    const [id] = Object.keys(expected);
+    assert.equal(await app.setStatus(at, id, 'inactive'), 'inactive');
+    assert.deepEqual(await app.registered(at, false, 2), {
+      ...expected,
+      [id]: [expected[id][0], 'inactive'],
+    });
+    delete expected[id];
+    assert.deepEqual(await app.registered(at, true, 2), expected);
   });
 });

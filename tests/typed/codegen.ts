@@ -1,6 +1,6 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
-const names = ['accounts', 'database_clients', 'granted_authorizations'];
+const names = ['accounts', 'database_clients', 'dynamic_clients', 'granted_authorizations'];
 
 const config: CodegenConfig = {
   generates: Object.fromEntries(

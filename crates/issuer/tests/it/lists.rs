@@ -118,16 +118,31 @@ async fn a_page_of_accounts_costs_what_its_list_costs_and_no_more() {
             }
         }
     }
-    // What is counted is read once.
-    harness.store.arm(None);
-    let total = harness.issuer.count_accounts(query(true, None, 1)).await.unwrap();
-    assert_eq!((total, harness.store.verbs()), (Some(360), vec!["page"]));
+    for (active_only, total, verbs) in
+        [(true, 360, vec!["page_by_name", "count"]), (false, 400, vec!["count"])]
+    {
+        harness.store.arm(None);
+        let counted = harness.issuer.count_accounts(query(active_only, None, 1)).await.unwrap();
+        assert_eq!((counted, harness.store.verbs()), (Some(total), verbs));
+    }
     // By their end, this store reads all; others have an index.
     let filter =
         Filter { by: FilterAttribute::UserName, how: FilterType::EndsWith, value: "7".to_owned() };
     let (listed, verbs) =
         cost(&harness, AccountsQuery { filter: Some(filter), ..query(false, None, 5) }).await;
     assert_eq!((listed.documents.len(), verbs), (5, vec!["page_by_name", "page"]));
+}
+
+/// Active accounts are all but the others: of these alone, 500 at a time are read.
+#[tokio::test]
+async fn accounts_are_counted_however_many_there_are() {
+    let harness = with_people(10_600).await;
+    assert!(harness.issuer.order_accounts().await.unwrap());
+    for (active_only, total, verbs) in [(true, 9_540, 4), (false, 10_600, 1)] {
+        harness.store.arm(None);
+        let counted = harness.issuer.count_accounts(query(active_only, None, 1)).await.unwrap();
+        assert_eq!((counted, harness.store.verbs().len()), (Some(total), verbs));
+    }
 }
 
 /// However few are admitted, a page reads so much and then ends early, with a cursor.

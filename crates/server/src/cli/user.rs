@@ -80,8 +80,8 @@ pub(super) enum Command {
 const DEACTIVATED: &str = "\
     They can no longer sign in. Their browser sessions have ended, and their access and refresh tokens \
     are refused, at every node within a second; apps that asked for it are notified of the sign-out. \
-    The account, its data and its consents are kept: set `active: true` in the document to let the \
-    person in again (`castellan get User ID`, `castellan apply -f FILE`), who then signs in anew.";
+    The account, its data and its consents are kept: `castellan user activate NAME` lets the person in \
+    again, who then signs in anew.";
 
 pub(super) async fn run(issuer: &Issuer, command: Command) -> Result<ExitCode, Failure> {
     match command {

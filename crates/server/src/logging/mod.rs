@@ -152,8 +152,8 @@ impl Log {
     fn know(&self, format: LogFormat) {
         let before = std::mem::replace(&mut *self.form(), Form::Known(format));
         if let Form::Waiting(lines) = before {
-            for [text, json] in lines {
-                write(if format == LogFormat::Json { &json } else { &text });
+            for both in lines {
+                write(chosen(&both, format));
             }
         }
     }
@@ -170,16 +170,20 @@ impl Log {
             Some(LogFormat::Text) => write(&Line::of(event, text)),
             None => {
                 let both = [Line::of(event, text), Line::of(event, Style::Json)];
-                if let Form::Waiting(lines) = &mut *self.form() {
-                    if lines.len() < WAITING {
-                        lines.push(both);
-                    }
-                } else {
-                    drop(both);
+                match &mut *self.form() {
+                    Form::Waiting(lines) if lines.len() < WAITING => lines.push(both),
+                    Form::Waiting(_) => {}
+                    // It became known in between.
+                    Form::Known(format) => write(chosen(&both, *format)),
                 }
             }
         }
     }
+}
+
+/// Of a line as text and as JSON, the one in `format`.
+fn chosen([text, json]: &[String; 2], format: LogFormat) -> &str {
+    if format == LogFormat::Json { json } else { text }
 }
 
 /// At once, so that lines of several threads do not mix. If nobody reads them, there is nobody to tell.

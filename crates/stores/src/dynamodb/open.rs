@@ -50,9 +50,9 @@ pub(crate) fn check(rest: &str) -> Result<(), OpenError> {
 }
 
 fn address(rest: &str) -> Result<Address<'_>, OpenError> {
-    read(rest).ok_or(OpenError::Malformed {
+    read(rest).map_err(|problem| OpenError::Malformed {
         scheme: "dynamodb",
-        problem: "has an invalid URL",
+        problem,
         remedy: "use dynamodb://REGION?table=NAME, with &endpoint=URL for another server",
     })
 }
@@ -82,28 +82,38 @@ fn place(address: &Address<'_>) -> String {
     format!("dynamodb://{region}?table={table}{server}")
 }
 
-fn read(rest: &str) -> Option<Address<'_>> {
+/// What `rest` says, or what is wrong with it.
+fn read(rest: &str) -> Result<Address<'_>, &'static str> {
+    const UNKNOWN: &str = "has a parameter other than table and endpoint";
     let (region, query) = rest.split_once('?').unwrap_or((rest, ""));
     let region = region.trim_end_matches('/');
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     if region.is_empty() || !region.bytes().all(plain) {
-        return None;
+        return Err("has no region of letters, digits, hyphens, underscores and dots");
     }
     let (mut endpoint, mut table) = (None, DEFAULT.to_owned());
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=')?;
-        let value = percent_encoding::percent_decode_str(value).decode_utf8().ok()?.into_owned();
+        let (name, value) = pair.split_once('=').ok_or(UNKNOWN)?;
+        let value = percent_encoding::percent_decode_str(value).decode_utf8();
+        let value = value.map_err(|_| "has a parameter that is not UTF-8")?.into_owned();
         match name {
             "endpoint" if value.starts_with("http://") || value.starts_with("https://") => {
                 endpoint = Some(value);
             }
+            "endpoint" => return Err("has an endpoint that is no http or https URL"),
             "table" if (3..=255).contains(&value.len()) && value.bytes().all(plain) => {
                 table = value;
             }
-            _ => return None,
+            "table" => {
+                return Err(
+                    "has a table name that is not 3 to 255 letters, digits, hyphens, underscores \
+                     and dots",
+                );
+            }
+            _ => return Err(UNKNOWN),
         }
     }
-    Some(Address { region, endpoint, table })
+    Ok(Address { region, endpoint, table })
 }
 
 async fn client(address: &Address<'_>) -> Client {
@@ -239,9 +249,18 @@ mod tests {
         let said = (good.region, &*good.table, good.endpoint.as_deref());
         assert_eq!(said, ("eu-west-1", "auth", Some("http://127.0.0.1:8000")));
         assert_eq!(read("eu-west-1/").unwrap().table, "castellan");
-        for bad in ["", "?table=auth", "eu west", "x?table=a", "x?tabel=auth", "x?endpoint=ftp://a"]
-        {
-            assert!(read(bad).is_none(), "{bad}");
+        for (bad, why) in [
+            ("", "no region"),
+            ("?table=auth", "no region"),
+            ("eu west", "no region"),
+            ("x?table=a", "a table name"),
+            ("x?tabel=auth", "other than table and endpoint"),
+            ("x?table", "other than table and endpoint"),
+            ("x?table=%ff%ff%ff", "not UTF-8"),
+            ("x?endpoint=ftp://a", "an endpoint"),
+        ] {
+            let said = read(bad).map(|address| address.table).unwrap_err();
+            assert!(said.contains(why), "{bad}: {said}");
         }
     }
 

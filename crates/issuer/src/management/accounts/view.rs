@@ -64,7 +64,7 @@ impl Resource for AccountView {
             Some(filter) => {
                 issuer.count_people::<Self>(listing, filter, by_effective_value(issuer)).await
             }
-            None => issuer.count_admitted::<Self>(listing).await,
+            None => issuer.count_all_people::<Self>(listing).await,
         }
     }
 

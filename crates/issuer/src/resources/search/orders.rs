@@ -121,6 +121,53 @@ impl Issuer {
         }
     }
 
+    /// How many accounts are admitted, without a filter; `None` if they are too many to be counted.
+    /// Those that are active are all but the others, which are few as a rule.
+    pub(crate) async fn count_all_people<R: Resource<Record = Account>>(
+        &self,
+        listing: &Listing,
+    ) -> Result<Option<u64>, ListError> {
+        let state = match &*listing.conditions {
+            [one] if listing.within.is_none() => one.active(),
+            _ => None,
+        };
+        if let Some(is_active) = state
+            && self.are_accounts_ordered().await?
+            && let Some(others) = self.count_inactive().await?
+        {
+            if !is_active {
+                return Ok(Some(others));
+            }
+            return Ok(Some(self.count_all(Kind::Account).await?.saturating_sub(others)));
+        }
+        self.count_admitted::<R>(listing).await
+    }
+
+    /// How many accounts are not active; `None` if they are too many to be counted.
+    async fn count_inactive(&self) -> Result<Option<u64>, StoreError> {
+        let mut query = NameQuery {
+            site: self.repository().site().clone(),
+            kind: Kind::Account,
+            end: NameEnd::Start,
+            part: AccountOrder::Name.prefix(false),
+            after: None,
+            descending: false,
+            limit: STEP,
+        };
+        let mut count = 0;
+        loop {
+            let step = names::page(self.repository().store(), &query, self.now()).await?;
+            count += step.len();
+            if step.len() < STEP {
+                return Ok(Some(count as u64));
+            }
+            if count >= MOST_EXAMINED {
+                return Ok(None);
+            }
+            query.after = step.last().map(|named| named.name.clone());
+        }
+    }
+
     /// The next accounts of `range`, which then begins after them, and whether they are the last.
     async fn read_range(
         &self,

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     Issuer,
-    records::repository::Versioned,
+    records::repository::{Stored as _, Versioned},
     resources::{
         Resource,
         kind::{own_id, shown},
         parameter::Choice,
     },
+    store::{Kind, StoreError},
 };
 
 /// Records that are read at a time.
@@ -210,6 +211,9 @@ impl Issuer {
         listing: &Listing,
     ) -> Result<Option<u64>, ListError> {
         let (prefix, mut after) = (listing.prefix::<R>(), None);
+        if prefix.is_empty() && listing.conditions.is_empty() {
+            return Ok(Some(self.count_all(R::Record::KIND).await?));
+        }
         let (mut count, mut examined) = (0, 0);
         loop {
             let step =
@@ -227,6 +231,12 @@ impl Issuer {
                 return Ok(None);
             }
         }
+    }
+
+    /// How many records of `kind` there are.
+    pub(super) async fn count_all(&self, kind: Kind) -> Result<u64, StoreError> {
+        let repository = self.repository();
+        repository.store().count(repository.site(), kind, self.now()).await
     }
 
     /// Those of `choices` that are there and admitted, sorted, by their ids without an order.

@@ -1,5 +1,5 @@
 //! `packaging/Containerfile`: what it says of this repository. hadolint, the linter of such files, is
-//! run by `tests/packaging`; no image is built by a test.
+//! run by `tests/documents`; no image is built by a test.
 
 use std::{fs, path::Path};
 

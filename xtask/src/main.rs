@@ -23,6 +23,7 @@ cargo xtask test      everything: format, lints, dependencies, docs, links, ever
                       (without it, a selection runs no test that needs a server)
 cargo xtask check     the quick part: format, lints, dependencies, links
 cargo xtask deps      licences, bans and sources of all dependencies
+cargo xtask engines   runs the checks of docs/contracts/curity.md on each data source but SQLite
 cargo xtask logs      runs the server's black-box tests with logs on: every line is JSON without secrets
     NAME              only those whose names contain NAME
 cargo xtask links     links between the documents, and the documents that code cites
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         },
         Some("check") => steps::check(),
         Some("deps") => steps::only("dependencies", dependencies::check),
+        Some("engines") => steps::engines(),
         Some("logs") => logs::test(arguments.get(1).map(String::as_str)),
         Some("links") => steps::only("links", links::check),
         Some("bench") => return bench::run(&arguments[1..]),

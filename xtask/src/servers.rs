@@ -18,8 +18,7 @@ pub struct Servers {
 
 /// One server. Dropping it stops it.
 struct Running {
-    /// The variable of the environment that names it.
-    variable: &'static str,
+    engine: &'static Engine,
     address: String,
     stop: Box<dyn Fn()>,
 }
@@ -30,6 +29,8 @@ struct Engine {
     name: &'static str,
     variable: &'static str,
     start: fn() -> Result<Started, String>,
+    /// The URL of a data source there.
+    url: fn(&str) -> String,
 }
 
 /// A server that was started: its address, and what stops it.
@@ -38,10 +39,25 @@ struct Started {
     stop: Box<dyn Fn()>,
 }
 
-const ENGINES: &[Engine] = &[
-    Engine { name: "postgres", variable: "CASTELLAN_TEST_POSTGRES", start: postgres::start },
-    Engine { name: "mongodb", variable: "CASTELLAN_TEST_MONGODB", start: mongodb::start },
-    Engine { name: "dynamodb", variable: "CASTELLAN_TEST_DYNAMODB", start: dynamodb::start },
+static ENGINES: &[Engine] = &[
+    Engine {
+        name: "postgres",
+        variable: "CASTELLAN_TEST_POSTGRES",
+        start: postgres::start,
+        url: ToOwned::to_owned,
+    },
+    Engine {
+        name: "mongodb",
+        variable: "CASTELLAN_TEST_MONGODB",
+        start: mongodb::start,
+        url: |address| format!("{}/checks", address.trim_end_matches('/')),
+    },
+    Engine {
+        name: "dynamodb",
+        variable: "CASTELLAN_TEST_DYNAMODB",
+        start: dynamodb::start,
+        url: |address| format!("dynamodb://local?table=checks&endpoint={address}"),
+    },
 ];
 
 /// What tests run, each with the part of their names, where it is, and the package of
@@ -95,8 +111,7 @@ impl Servers {
             match (engine.start)() {
                 Ok(Started { address, stop }) => {
                     println!("{}: {address}", engine.name);
-                    let variable = engine.variable;
-                    servers.running.push(Running { variable, address, stop });
+                    servers.running.push(Running { engine, address, stop });
                 }
                 Err(why) => {
                     println!("{}: {why}", engine.name);
@@ -125,7 +140,15 @@ impl Servers {
 
     /// The variables that name the servers that were started.
     pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.running.iter().map(|running| (running.variable, &*running.address))
+        self.running.iter().map(|running| (running.engine.variable, &*running.address))
+    }
+
+    /// The engines of the servers that were started, each with the URL of a data source there.
+    pub fn data_sources(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.running.iter().map(|running| {
+            let Engine { name, url, .. } = running.engine;
+            (*name, url(&running.address))
+        })
     }
 
     /// Gives `command`, which ends in arguments of the test harness, the addresses of the servers,

@@ -38,6 +38,7 @@ pub fn test() -> Report {
         run(&mut tests)
     });
     report.run("logs of these tests", || logs.check());
+    checks(&mut report, &servers);
     for (name, why) in &servers.missing {
         let why = format!("{} tests: {why}", count(name));
         report.run(&format!("tests on {name}"), || Outcome::NotRun(why));
@@ -46,6 +47,32 @@ pub fn test() -> Report {
     report.run("third-party clients in Node.js", node::test);
     report.run("third-party clients in Python", python::test);
     report
+}
+
+/// Runs the checks of `docs/contracts/curity.md` on each data source but SQLite.
+pub fn engines() -> Report {
+    let mut report = Report::default();
+    let servers = Servers::start();
+    checks(&mut report, &servers);
+    report
+}
+
+/// Of what a data source cannot do, tests of their own say how it is refused.
+fn checks(report: &mut Report, servers: &Servers) {
+    const REFUSED: &[(&str, &[&str])] = &[];
+    for (name, url) in servers.data_sources() {
+        let refused = REFUSED.iter().find(|(engine, _)| *engine == name);
+        report.run(&format!("checks of curity.md on {name}"), || {
+            let mut tests = Command::new("cargo");
+            tests.args(["test", "-p", "castellan-server", "--features", FEATURES]);
+            tests.args(["--test", "it", "--", "curity_", "--skip", "mongodb"]);
+            tests.args(["--skip", "dynamodb"]);
+            for test in refused.into_iter().flat_map(|(_, tests)| *tests) {
+                tests.args(["--skip", test]);
+            }
+            run(tests.env("CASTELLAN_TEST_DATA", url))
+        });
+    }
 }
 
 /// Runs the quick checks.

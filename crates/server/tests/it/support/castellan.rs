@@ -14,6 +14,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::operations::nodes;
 use crate::support::{
     logs,
     wire::{Answer, Ask},
@@ -92,6 +93,12 @@ fn prepared() -> &'static [(&'static str, Vec<u8>)] {
     })
 }
 
+/// The data source of servers of which the test names none, if it is not SQLite: the checks of
+/// `docs/contracts/curity.md` are run on each (`cargo xtask engines`).
+fn other_data() -> Option<String> {
+    std::env::var("CASTELLAN_TEST_DATA").ok()
+}
+
 /// What a server is started with.
 #[derive(Default)]
 pub struct Plan {
@@ -165,10 +172,14 @@ impl Castellan {
         );
         let own_data = |text: &str| text.contains("[data]") || text.contains("master_key");
         let is_set = |name: &str| name.starts_with("CASTELLAN_");
-        if !plan.fresh
-            && !own_data(&config)
-            && !plan.environment.iter().any(|(name, _)| is_set(name))
-        {
+        let names_data = own_data(&config) || plan.environment.iter().any(|(name, _)| is_set(name));
+        let elsewhere = other_data().filter(|_| !names_data && !plan.fresh);
+        let is_elsewhere = elsewhere.is_some();
+        let config = match elsewhere {
+            Some(url) => format!("{config}\n{}", nodes::config(&url)),
+            None => config,
+        };
+        if !plan.fresh && !own_data(&config) && !names_data {
             for (name, bytes) in prepared() {
                 let path = folder.path().join(name);
                 std::fs::write(&path, bytes).unwrap();
@@ -191,6 +202,7 @@ impl Castellan {
             .environment
             .into_iter()
             .chain([("CASTELLAN_TEST_CLOCK", clock)])
+            .chain(is_elsewhere.then(|| ("CASTELLAN_KEY", "Q".repeat(43))))
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
         if !plan.documents.is_empty() {

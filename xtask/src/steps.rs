@@ -59,13 +59,14 @@ pub fn engines() -> Report {
 
 /// Of what a data source cannot do, tests of their own say how it is refused.
 fn checks(report: &mut Report, servers: &Servers) {
-    const REFUSED: &[(&str, &[&str])] = &[];
+    // Lists without a filter, and those in an order.
+    const REFUSED: &[(&str, &[&str])] = &[("dynamodb", &["curity_05_", "curity_20_to_23_"])];
     for (name, url) in servers.data_sources() {
         let refused = REFUSED.iter().find(|(engine, _)| *engine == name);
         report.run(&format!("checks of curity.md on {name}"), || {
             let mut tests = Command::new("cargo");
             tests.args(["test", "-p", "castellan-server", "--features", FEATURES]);
-            tests.args(["--test", "it", "--", "curity_", "--skip", "mongodb"]);
+            tests.args(["--test", "it", "--", "::curity_", "--skip", "mongodb"]);
             tests.args(["--skip", "dynamodb"]);
             for test in refused.into_iter().flat_map(|(_, tests)| *tests) {
                 tests.args(["--skip", test]);

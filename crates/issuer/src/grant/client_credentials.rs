@@ -9,10 +9,10 @@ use crate::{
     client_auth::AuthenticatedClient,
     error::OAuthError,
     grant::settings::{AskedGrant, seconds},
-    records::{Client, GrantName, GrantSettings, TokenFormat, repository::Written},
+    records::{Account, Client, GrantName, GrantSettings, TokenFormat, repository::Written},
     request::{params::Params, resource::resources_within, scope::scope_within},
     store::StoreError,
-    tokens::{family::new_id, mint::Authorized},
+    tokens::{dependencies::is_registrant, family::new_id, mint::Authorized},
 };
 
 pub(super) struct ClientCredentials;
@@ -62,13 +62,17 @@ impl GrantType for ClientCredentials {
         if let Some(named) = named {
             family.audience = named;
         }
-        let registration = client.client.registration.as_ref();
-        family.registrant = registration.and_then(|one| one.account.clone());
-        let has_registrant = family.registrant.is_some();
-        if has_registrant && issuer.missing(&family, &family.scope).await?.is_some() {
-            return Err(OAuthError::RegistrantGone);
-        }
         let now = issuer.now();
+        let registration = client.client.registration.as_ref();
+        if let Some(id) = registration.and_then(|one| one.account.as_ref()) {
+            let found = issuer.repository().get::<Account>(id, now).await?;
+            let person = found.map(|stored| stored.body).ok_or(OAuthError::RegistrantGone)?;
+            if !is_registrant(&person, &client.client, person.generation) {
+                return Err(OAuthError::RegistrantGone);
+            }
+            family.registrant = Some(id.clone());
+            family.account_generation = person.generation;
+        }
         let id = new_id(now);
         match issuer.repository().insert(&id, &family, now).await? {
             Written::Done => {

@@ -78,7 +78,8 @@ pub struct Family {
     /// The id of the agreement it depends on.
     #[serde(default)]
     pub agreement: String,
-    /// The person's generation of sign-ins when they proved who they are.
+    /// The person's generation of sign-ins when they proved who they are; that of the registrant when it
+    /// began.
     #[serde(default)]
     pub account_generation: u32,
     /// The client's generation of authorizations when it was issued.

@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use castellan_proto::{Digest, Timestamp, scope::Scopes};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+use unicode_script::UnicodeScript as _;
+use unicode_security::{RestrictionLevel, RestrictionLevelDetection as _};
 
 /// A registration. It is a part of the client's record, so that both are written in one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,11 +101,10 @@ pub(crate) fn names<'a>(
 /// Words of a name that are looked at; what comes after them is passed over.
 const WORDS: usize = 64;
 
-/// How everything looks that a name has in it as whole words: `Desk (official)` has `Desk` in it,
-/// `Helpdesk` has not.
+/// How everything looks that a name has in it as whole words: `Desk (official)` has `Desk` in it, and
+/// so have `DeskOfficial` and `Desk2`; `Helpdesk` has not.
 pub(crate) fn phrases(name: &str) -> HashSet<String> {
-    let words: Vec<String> =
-        name.split(|letter: char| !letter.is_alphanumeric()).filter_map(look).take(WORDS).collect();
+    let words: Vec<String> = words(name).iter().filter_map(|word| look(word)).take(WORDS).collect();
     let mut found = HashSet::new();
     for start in 0..words.len() {
         let mut phrase = String::new();
@@ -115,11 +116,46 @@ pub(crate) fn phrases(name: &str) -> HashSet<String> {
     found
 }
 
-/// What names have in common that people take for each other: letter case, compatible forms (NFKC),
-/// letters that look alike (UTS #39 §4), and everything but letters and digits do not count. `None`
-/// for a name without any.
+/// The words of a name. They end at what is no letter or digit, before a capital letter that follows a
+/// small one, and where letters and digits, or letters of two scripts, meet.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut last: Option<char> = None;
+    for letter in name.nfkc() {
+        let parts = |last: char| {
+            last.is_lowercase() && letter.is_uppercase()
+                || last.is_numeric() != letter.is_numeric()
+                || last.script() != letter.script() && !last.is_numeric()
+        };
+        if last.is_some_and(parts) || !letter.is_alphanumeric() {
+            words.push(String::new());
+        }
+        last = Some(letter).filter(|letter| letter.is_alphanumeric());
+        if let Some(word) = words.last_mut()
+            && letter.is_alphanumeric()
+        {
+            word.push(letter);
+        }
+    }
+    words
+}
+
+/// Whether all words of `name` are in letters of living languages, and no word is in several scripts
+/// that do not belong together (UTS #39 §5.2, highly restrictive).
+pub(crate) fn is_plain(name: &str) -> bool {
+    let name: String = name.nfkc().collect();
+    let mut words = name.split(|letter: char| !letter.is_alphanumeric());
+    words.all(|word| {
+        word.is_empty() || word.check_restriction_level(RestrictionLevel::HighlyRestrictive)
+    })
+}
+
+/// What names have in common that people take for each other: letter case, compatible forms (NFKD),
+/// marks and strokes, letters that look alike (UTS #39 §4), and everything but letters and digits do not
+/// count. `None` for a name without any.
 pub(crate) fn look(name: &str) -> Option<String> {
-    let folded: String = name.nfkc().flat_map(char::to_lowercase).collect();
+    let bare = name.nfkd().filter(|letter| !is_combining_mark(*letter));
+    let folded: String = bare.flat_map(char::to_lowercase).map(plain_form).collect();
     let skeleton: String = unicode_security::skeleton(&folded).collect();
     // A capital I and a small l are one letter in most fonts, and folding parted them.
     let letters = skeleton.chars().flat_map(char::to_lowercase).map(|letter| match letter {
@@ -128,6 +164,20 @@ pub(crate) fn look(name: &str) -> Option<String> {
     });
     let look: String = letters.filter(|letter| letter.is_alphanumeric()).collect();
     (!look.is_empty()).then_some(look)
+}
+
+/// The letter that people take `letter` for, where UTS #39 does not say so.
+const fn plain_form(letter: char) -> char {
+    match letter {
+        'ᴋ' | 'ĸ' | 'κ' | 'к' | 'ꝁ' => 'k',
+        'ð' | 'đ' => 'd',
+        'є' | 'ε' | 'ɛ' => 'e',
+        'ł' => 'l',
+        'ø' => 'o',
+        'ħ' => 'h',
+        'ŧ' => 't',
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +208,18 @@ mod tests {
     }
 
     #[test]
+    fn a_name_in_several_scripts_or_in_signs_that_pass_for_letters_is_not_plain() {
+        for plain in ["Desk", "Café 2", "Стол", "日本 Desk", "机オフィス", "Desk (neu) – ok!", ""]
+        {
+            assert!(is_plain(plain), "{plain}");
+        }
+        for mixed in ["Desк", "Dєsk", "Desκ", "Deskꞏofficial", "Deskǀ official", "Desĸ", "Desꝁ"]
+        {
+            assert!(!is_plain(mixed), "{mixed}");
+        }
+    }
+
+    #[test]
     fn a_name_has_another_in_it_where_that_stands_in_whole_words() {
         let desk = look("Service Desk").unwrap();
         for has in [
@@ -166,6 +228,11 @@ mod tests {
             "The new ServiceDesk",
             "Sеrvice\u{200b}-Desk/Login",
             "Ser vice de sk, verified",
+            "ServiceDeskOfficial",
+            "Service Desk2",
+            "Service Desк",
+            "Service Deskー",
+            "Sérvice Ðęsk",
         ] {
             assert!(phrases(has).contains(&desk), "{has}");
         }

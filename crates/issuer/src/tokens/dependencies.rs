@@ -134,9 +134,8 @@ impl Dependencies {
         }) else {
             return Some(Missing::Client);
         };
-        // A person who came after the client has the id of another one.
         let is_registrant =
-            |person: &Arc<Account>| person.active && person.created <= client.created;
+            |person: &Arc<Account>| is_registrant(person, client, family.account_generation);
         if family.registrant.is_some() && !self.account.as_ref().is_some_and(is_registrant) {
             return Some(Missing::Person);
         }
@@ -160,6 +159,12 @@ impl Dependencies {
         }
         None
     }
+}
+
+/// Whether `client` was registered for `person`, who is active, and was in each moment since they were
+/// in their `generation` of sign-ins. A person who came after the client has the id of another one.
+pub(crate) fn is_registrant(person: &Account, client: &Client, generation: u32) -> bool {
+    person.active && person.generation == generation && person.created <= client.created
 }
 
 impl Issuer {

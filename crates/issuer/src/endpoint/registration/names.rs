@@ -9,7 +9,7 @@ use crate::{
     Issuer,
     records::{
         Client, RegisteredBy,
-        registration::{look, phrases},
+        registration::{is_plain, look, phrases},
         repository::read,
     },
     store::StoreError,
@@ -25,6 +25,9 @@ const STEP: usize = 200;
 /// software.
 const MOST: usize = 20;
 
+/// Why a name cannot be had, whoever has another one.
+const MIXED: &str = "client_name: has letters of several scripts in one word, or letters that no \
+                     language of today has; people could take them for others";
 /// Why a name cannot be had.
 const TAKEN: &str =
     "client_name: people could take it for another app or for this server; choose another name";
@@ -90,7 +93,13 @@ impl Issuer {
                 }
             }
         }
-        if self.is_name_of_ours(&wanted).await? { taken() } else { Ok(()) }
+        if self.is_name_of_ours(&wanted).await? {
+            return taken();
+        }
+        if plan.names.iter().all(|name| is_plain(name)) {
+            return Ok(());
+        }
+        Err(RegistrationError::Metadata(MIXED.to_owned()))
     }
 
     /// Whether a client that an administrator made has one of the `wanted` names, or is first-party and

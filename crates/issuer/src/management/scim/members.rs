@@ -262,9 +262,7 @@ impl Issuer {
             }
             AccountError::Denied(None) => ScimError::new(
                 403,
-                format!(
-                    "Access denied: members: {id:?} is in administrators; administrators alone change that account"
-                ),
+                format!("Access denied: members: you cannot change the groups of {id:?}"),
             ),
             AccountError::Denied(_) if group == Group::ADMINISTRATORS => ScimError::new(
                 403,

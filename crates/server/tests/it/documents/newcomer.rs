@@ -136,6 +136,12 @@ async fn a_newcomer_gets_from_an_api_to_production_by_the_tutorial() {
     assert!(said.contains("8 decrypted with the master key"), "{said}");
     start_nodes(&mut newcomer);
     newcomer.until_ready().await;
+    // nginx sends nothing to a node for five seconds after it did not answer.
+    newcomer.shell(
+        "for n in $(seq 100); do curl -s --cacert tls/ca.pem \
+         https://id.example.org/.well-known/openid-configuration | grep -q issuer && break; \
+         sleep 0.1; done",
+    );
     let answer = newcomer.page.filled("curl -s --cacert tls/ca.pem", &[("SECRET", &secret)], "");
     assert!(answer.contains("access_token"), "{answer}");
     newcomer.page.close();

@@ -290,6 +290,40 @@ require_subject_match = false
     assert_eq!(statuses(&castellan, &other).await, [403, 403]);
 }
 
+/// What became of a change would say which addresses somebody has.
+#[tokio::test]
+async fn case_43_nobody_chooses_addresses_that_they_may_not_read() {
+    let config = r"
+[management.attributes]
+[[management.attributes.lists]]
+default_allow_read = true
+default_allow_write = true
+require_subject_match = false
+[management.attributes.lists.rules]
+emails = { read = false, write = true }
+phoneNumbers = { read = false, write = true }
+";
+    let castellan = serving(config, JOHNS).await;
+    let admin = token(&castellan, "admin").await;
+    for (mutation, value) in [
+        ("updatePrimaryEmailAddressByAccountId", "newPrimaryEmailAddress"),
+        ("deleteEmailAddressByAccountId", "emailAddressToDelete"),
+        ("updatePrimaryPhoneNumberByAccountId", "newPrimaryPhoneNumber"),
+        ("deletePhoneNumberByAccountId", "phoneNumberToDelete"),
+    ] {
+        for told in ["other@example.org", "zz@example.org", "+1 555 0101"] {
+            let query = format!(
+                "mutation {{{mutation}(input: {{accountId: \"john\", {value}: \"{told}\"}}) {{result}}}}"
+            );
+            assert_refused(
+                &asked(&castellan, ACCOUNTS, &admin, &query).await,
+                403,
+                "access-denied",
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn nobody_finds_by_what_they_may_not_read() {
     let config = r"

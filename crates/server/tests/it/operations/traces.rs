@@ -321,7 +321,7 @@ mod recorded {
         ask.header("traceparent", PARENT).send().await;
         collector.until(TRACE, is_server).await;
         for secret in
-            [&token, &refresh, ANN.1, "4711", "s3cr3t", "of-the", "csl_", "Bearer", "songs(by"]
+            [&token, &refresh, ANN.1, "-4711", "s3cr3t", "of-the", "csl_", "Bearer", "songs(by"]
         {
             assert!(!collector.saw(secret), "{secret}");
         }
@@ -330,7 +330,8 @@ mod recorded {
             assert_eq!(path, "/v1/traces");
             assert_eq!(headers["authorization"], "Bearer of-the-collector-4711");
         }
-        assert!(!stage.log().contains("4711"), "{}", stage.log());
+        // An id may have the digits in it.
+        assert!(!stage.log().contains("-4711"), "{}", stage.log());
     }
 
     #[tokio::test(flavor = "multi_thread")]

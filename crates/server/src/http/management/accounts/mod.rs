@@ -69,11 +69,13 @@ pub(super) static API: Api = Api {
         Root::new("deleteLinkFromAccountByAccountId", DELETE, |call| {
             Box::pin(mutation::delete_link(call))
         })
-        .about(ACCOUNT_ID_IN_INPUT),
+        .about(ACCOUNT_ID_IN_INPUT)
+        .finds_by(|_| vec!["linkedAccounts"]),
         Root::new("deleteDeviceFromAccountByAccountId", DELETE, |call| {
             Box::pin(mutation::delete_device(call))
         })
-        .about(ACCOUNT_ID_IN_INPUT),
+        .about(ACCOUNT_ID_IN_INPUT)
+        .finds_by(|_| vec!["devices"]),
         Root::new("deleteOptInMfaFactorFromAccountByAccountId", DELETE, |call| {
             Box::pin(mfa::delete_factor(call))
         })
@@ -129,11 +131,13 @@ pub(super) static API: Api = Api {
         Root::new("updatePrimaryEmailAddressByAccountId", UPDATE, |call| {
             Box::pin(mutation::make_email_primary(call))
         })
-        .about(ACCOUNT_ID_IN_INPUT),
+        .about(ACCOUNT_ID_IN_INPUT)
+        .finds_by(|_| vec!["emails"]),
         Root::new("deleteEmailAddressByAccountId", DELETE, |call| {
             Box::pin(mutation::delete_email(call))
         })
-        .about(ACCOUNT_ID_IN_INPUT),
+        .about(ACCOUNT_ID_IN_INPUT)
+        .finds_by(|_| vec!["emails"]),
         Root::new("startVerifyTotpDeviceByAccountId", UPDATE, |call| {
             Box::pin(mfa::start_totp(call))
         })
@@ -153,11 +157,13 @@ pub(super) static API: Api = Api {
         Root::new("updatePrimaryPhoneNumberByAccountId", UPDATE, |call| {
             Box::pin(mutation::make_phone_primary(call))
         })
-        .about(ACCOUNT_ID_IN_INPUT),
+        .about(ACCOUNT_ID_IN_INPUT)
+        .finds_by(|_| vec!["phoneNumbers"]),
         Root::new("deletePhoneNumberByAccountId", DELETE, |call| {
             Box::pin(mutation::delete_phone(call))
         })
-        .about(ACCOUNT_ID_IN_INPUT),
+        .about(ACCOUNT_ID_IN_INPUT)
+        .finds_by(|_| vec!["phoneNumbers"]),
         Root::new("sendPasswordResetEmail", UPDATE, |call| Box::pin(messages::send_reset(call)))
             .about(ID_OR_USER_NAME_IN_INPUT),
         Root::new("initializeAccountActivation", UPDATE, |call| {

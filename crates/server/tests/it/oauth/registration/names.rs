@@ -23,6 +23,8 @@ async fn a_name_that_imitates_another_app_is_refused() {
         "Your Spа sign-in",
         "S.P.A. mobile",
         "Castellan support",
+        "Spa2",
+        "SpaOfficial",
         // What has no name is shown by its id.
         "kiosk",
         // The template's.
@@ -39,6 +41,11 @@ async fn a_name_that_imitates_another_app_is_refused() {
         let more = json!({"client_name": "Free", "client_name#de": name});
         let answer = sent(&castellan, &token, &web_app(&more)).await;
         refused(&answer, 400, "invalid_client_metadata");
+    }
+    for name in ["Teleп", "Deskꞏone", "Tasĸ"] {
+        let answer = sent(&castellan, &token, &web_app(&json!({"client_name": name}))).await;
+        let said = refused(&answer, 400, "invalid_client_metadata");
+        assert!(said.starts_with("client_name: has letters of several scripts"), "{said}");
     }
     // The same client may register an app several times, and no other client may.
     registered(&asked(&castellan, &web_app(&json!({}))).await);

@@ -94,7 +94,9 @@ describe('the demo', () => {
     assert.match(await heading(), /The sample app would like access to your account/);
     const asked = await page.locator('main').innerText();
     assert.match(asked, /Ada Lovelace/);
-    assert.match(asked, /Mutation:Person:\*/);
+    assert.doesNotMatch(asked, /Mutation:Person:\*/);
+    await page.getByText('Scopes, for developers').click();
+    assert.match(await page.locator('main').innerText(), /Mutation:Person:\*/);
     await fits();
     await picture('consent');
     await page.getByRole('button', { name: 'Allow' }).click();
@@ -139,6 +141,47 @@ describe('the demo', () => {
     assert.equal(new URL(page.url()).searchParams.get('error'), 'access_denied');
     assert.equal(new URL(page.url()).searchParams.get('code'), null);
     assert.match(await page.locator('body').innerText(), /access_denied/);
+  });
+
+  it('shows a password to whoever asks for it, and hides it again', async () => {
+    await open();
+    const field = page.getByLabel('Password', { exact: true });
+    const button = page.getByRole('button', { name: 'Show password' });
+    await field.fill(castellan.password);
+    assert.equal(await field.getAttribute('type'), 'password');
+    await button.click();
+    assert.equal(await field.getAttribute('type'), 'text');
+    assert.equal(await button.getAttribute('aria-pressed'), 'true');
+    await button.click();
+    assert.equal(await field.getAttribute('type'), 'password');
+    await button.click();
+    await signInAsAda();
+    assert.match(await heading(), /would like access/);
+  });
+
+  it('shows no such button where no script runs', async () => {
+    const plain = await browser.newContext({ javaScriptEnabled: false });
+    const other = await plain.newPage();
+    await other.goto(castellan.app);
+    assert.equal(await other.getByLabel('Password', { exact: true }).isVisible(), true);
+    assert.equal(await other.locator('button.show').isVisible(), false);
+    await plain.close();
+  });
+
+  it('is used by keyboard alone', async () => {
+    await open();
+    const focused = () => page.evaluate(() => document.activeElement.textContent.trim());
+    // The first empty field has the focus already.
+    await page.keyboard.type('ada');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(castellan.password);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: /would like access/ }).waitFor();
+    for (let steps = 0; steps < 20 && (await focused()) !== 'Allow'; steps += 1) {
+      await page.keyboard.press('Tab');
+    }
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`${castellan.app}callback?**`);
   });
 
   it('bears a reload of the login page', async () => {
@@ -373,8 +416,12 @@ describe('a server that is new', () => {
     await page.getByRole('alert').waitFor();
     expectStatus(422);
     await fill('a few words in a row', 'a few words in a row');
-    await page.waitForURL(castellan.at('/account'));
+    await page.waitForURL(castellan.at('/account/welcome'));
     expectStatus(422);
+    assert.match(await page.locator('main').innerText(), /castellan apply -f app.yaml/);
+    await fits();
+    await picture('welcome');
+    await page.getByRole('link', { name: 'Go to your account' }).click();
     assert.match(await page.locator('.person').innerText(), /root/);
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor();

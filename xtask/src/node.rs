@@ -1,6 +1,9 @@
 //! Tests with third-party clients in Node.js, some of them in a real browser.
 
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     steps::{Outcome, run},
@@ -21,10 +24,14 @@ pub fn test() -> Outcome {
     if let Outcome::Failed(why) = run(&mut install) {
         return Outcome::Failed(format!("npm ci {why}"));
     }
+    let album = match album() {
+        Ok(album) => album,
+        Err(why) => return Outcome::Failed(why),
+    };
     let browser = have_chromium();
     let mut command = Command::new("node");
     command.args(["--test", "--test-concurrency=2"]).current_dir("tests");
-    command.args(files(browser)).env("CASTELLAN_BINARY", binary);
+    command.args(files(browser)).env("CASTELLAN_BINARY", binary).env("CASTELLAN_ALBUM", album);
     match (run(&mut command), browser) {
         (Outcome::Passed, false) => Outcome::NotRun(format!(
             "{}: chromium is missing and could not be installed; the other files passed",
@@ -34,12 +41,30 @@ pub fn test() -> Outcome {
     }
 }
 
+/// Every page in every state, written by a test of the server into the folder that is returned.
+fn album() -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let folder = Path::new(&target).join("album");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(|error| format!("the album: {error}"))?;
+    let folder = std::fs::canonicalize(folder).map_err(|error| format!("the album: {error}"))?;
+    let mut tests = Command::new("cargo");
+    tests.args(["test", "-p", "castellan-server", "--features", FEATURES, "--lib"]);
+    tests.args(["--", "the_album_can_be_looked_at"]).env("CASTELLAN_ALBUM", &folder);
+    match run(&mut tests) {
+        Outcome::Failed(why) => Err(format!("the pages' test {why}")),
+        _ => Ok(folder),
+    }
+}
+
 /// The test files that drive a real browser.
-const IN_A_BROWSER: [&str; 5] = [
+const IN_A_BROWSER: [&str; 7] = [
     "apollo.test.mjs",
     "browser.test.mjs",
     "ibexa.test.mjs",
     "oidc-client-ts.test.mjs",
+    "pages.test.mjs",
+    "passkey-sign-in.test.mjs",
     "passkeys.test.mjs",
 ];
 

@@ -15,10 +15,12 @@ pub mod error;
 pub mod foreign;
 pub mod grant;
 pub mod keys;
+pub mod language;
 pub mod machine;
 pub mod management;
 pub mod managers;
 pub mod messages;
+pub mod palette;
 pub mod person_token;
 pub mod policy;
 mod queue;
@@ -210,9 +212,8 @@ impl Issuer {
         Self { sign_in_methods, ..self.clone() }
     }
 
-    /// The ways in which people sign in.
-    #[must_use]
-    pub fn sign_in_methods(&self) -> sign_in::Roster {
+    /// Every way in which people sign in, whether or not a site offers it.
+    pub(crate) const fn sign_in_roster(&self) -> sign_in::Roster {
         self.sign_in_methods
     }
 

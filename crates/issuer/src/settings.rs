@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use castellan_proto::{Lifetime, scope::Aliases};
 
 use crate::{
+    language::Language,
     records::{GroupsClaim, TokenProfile},
     secrets::policy::SecretPolicy,
 };
@@ -75,6 +76,10 @@ pub struct Settings {
     /// are in a private network. It is set as `security.private_origins`. Default: none.
     #[serde(skip)]
     pub private_origins: Vec<String>,
+    /// The languages of the pages, the first of which is for everybody who wants none of them. It is
+    /// set for a site. Default: all.
+    #[serde(skip)]
+    pub languages: Vec<Language>,
     /// Who may register clients. It is the table `[registration]`, or that of the site. Default:
     /// nobody.
     #[serde(skip)]
@@ -128,6 +133,7 @@ impl Default for Settings {
             private_origins: Vec::new(),
             registration: RegistrationSettings::default(),
             passkeys: None,
+            languages: Language::ALL.to_vec(),
         }
     }
 }

@@ -40,6 +40,8 @@ const ORDER: &[&str] = &[
     "policy",
     "secrets",
     "queue",
+    "language",
+    "palette",
     "store",
 ];
 

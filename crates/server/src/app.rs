@@ -8,6 +8,7 @@ use castellan_issuer::{Issuer, foreign::ForeignTokens, managers::Mutations, stor
 use crate::{
     config::{ManagementConfig, Site},
     guards::Guard,
+    theme::Theme,
     wire::request,
 };
 
@@ -29,18 +30,6 @@ struct Shared {
     https: bool,
     /// It answers to listed hosts alone, all of which are its own.
     hosts: bool,
-}
-
-/// How pages look (`docs/contracts/aidbox.md` §2.6): what the `AuthConfig` of the site says.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Theme {
-    brand: Option<Arc<str>>,
-    /// The heading of the sign-in page.
-    pub(crate) title: Option<String>,
-    /// Where the sign-in page leads people who forgot their password.
-    pub(crate) forgot_password_url: Option<String>,
-    /// Seconds that browsers keep the session cookie at most.
-    pub(crate) cookie_max_age: Option<u64>,
 }
 
 impl App {
@@ -121,14 +110,8 @@ impl App {
     /// [`StoreError`] if it has to be read and the store fails; then pages look as before.
     pub(crate) async fn read_theme(&self) -> Result<(), StoreError> {
         let read = self.issuer().auth_config().await?;
-        let theme = read.get().map_or_else(Theme::default, |config| Theme {
-            brand: config.brand.as_deref().map(Into::into),
-            title: config.title.clone(),
-            forgot_password_url: config.forgot_password_url.clone(),
-            cookie_max_age: config.cookie_max_age,
-        });
-        if **self.shared.theme.load() != theme {
-            self.shared.theme.store(Arc::new(theme));
+        if !self.shared.theme.load().is_made_of(&read) {
+            self.shared.theme.store(Arc::new(Theme::of(read)));
         }
         Ok(())
     }

@@ -30,3 +30,5 @@ mod yaml;
 
 mod clock;
 mod pages;
+mod texts;
+mod theme;

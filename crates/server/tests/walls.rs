@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "startup",
     "http",
     "app",
+    "theme",
     // What every request walks.
     "corridor",
     "guards",
@@ -31,6 +32,7 @@ const ORDER: &[&str] = &[
     "metrics",
     "wire",
     "pages",
+    "texts",
     "yaml",
     "roots",
     "file_handles",

@@ -12,6 +12,7 @@ use crate::{
         half_sign_in::HalfSignIn,
         next::{Answer, FlowError, FlowView, Next},
         request::{AuthorizationRequest, AuthorizeError, Back, Prompt, ResponseMode},
+        strength::Strength,
     },
     error::OAuthError,
     records::{
@@ -140,7 +141,7 @@ impl Issuer {
         let second_factors = match &stored.body.half {
             Some(half) => {
                 let account = self.half_signed_in(half).await?.ok_or(FlowError::Expired)?;
-                Some(self.second_factor_forms(&account.body))
+                Some(self.second_factor_forms(&account.body, flow))
             }
             None => None,
         };
@@ -149,6 +150,7 @@ impl Issuer {
                 client_name: None,
                 client_uri: None,
                 profile: TokenProfile::Standard,
+                ui_locales: String::new(),
                 login_hint: String::new(),
                 scopes: Vec::new(),
                 claims: Vec::new(),
@@ -163,6 +165,7 @@ impl Issuer {
             client_name: Some(client.display_name(&request.client_id).to_owned()),
             client_uri: client.uri.clone(),
             profile: client.profile,
+            ui_locales: request.ui_locales.clone().unwrap_or_default(),
             login_hint: request.login_hint.clone().unwrap_or_default(),
             scopes: request.scope.iter().map(ToString::to_string).collect(),
             claims: request.claims.beyond_scopes(),
@@ -249,10 +252,8 @@ impl Issuer {
         let meant = request.claims.subject.clone();
         let is_meant =
             |person: &SignedIn| meant.as_ref().is_none_or(|meant| person.account_id == *meant);
-        let wanted = request.claims.acr.clone();
-        let is_strong = |person: &SignedIn| {
-            wanted.is_empty() || wanted.iter().any(|class| class == person.amr.acr())
-        };
+        let strength = Strength::of(&request, &client);
+        let is_strong = |person: &SignedIn| strength.is_met(person);
         let silent = request.prompt == Prompt::None;
         if settled.proven && signed_in.as_ref().is_some_and(|person| !is_strong(person)) {
             // An essential class that was not reached is a failed sign-in (OIDC Core §5.5.1.1).
@@ -260,7 +261,13 @@ impl Issuer {
             let code = ErrorCode::UnmetAuthenticationRequirements;
             return Err(request.refuse(code, text).into());
         }
-        let Some(person) = signed_in.filter(fresh).filter(is_meant).filter(is_strong) else {
+        // Whoever was just asked shows no more, and nobody is asked in silence.
+        let now = self.now();
+        let asked = settled.proven || settled.consented || silent;
+        let is_as_good_as_can_be =
+            |person: &SignedIn| asked || !strength.could_be_better(person, now);
+        let signed_in = signed_in.filter(fresh).filter(is_meant).filter(is_strong);
+        let Some(person) = signed_in.filter(is_as_good_as_can_be) else {
             if settled.proven {
                 let text = "a different user is signed in than was requested";
                 return Err(request.refuse(ErrorCode::LoginRequired, text).into());

@@ -5,6 +5,7 @@ use castellan_proto::{ErrorCode, Opaque};
 use crate::{
     authorization::request::{AuthorizeError, Back},
     error::OAuthError,
+    language::Text,
     records::TokenProfile,
     session::logout_notice::RememberError,
     sign_in::second_factor::FactorForm,
@@ -38,6 +39,8 @@ pub struct FlowView {
     pub client_uri: Option<String>,
     /// The contract that the app's tokens follow, and so what its scopes open.
     pub profile: TokenProfile,
+    /// The languages that the app asks for, the best first (OIDC Core §3.1.2.1); empty for none.
+    pub ui_locales: String,
     /// Fills the name in the sign-in form.
     pub login_hint: String,
     /// The requested scopes.
@@ -61,7 +64,7 @@ pub enum SignInOutcome {
     /// They proved it as far as they were asked, there is no session yet, and this is next.
     Further(Next),
     /// They did not prove it, and are to read this. Ask again.
-    No(&'static str),
+    No(Text),
 }
 
 /// Why a step goes no further.

@@ -12,6 +12,7 @@ use crate::{
     records::{Client, GrantName},
     request::{params::Params, resource::resources_within, url::with_query},
     session::browser::Browser,
+    sign_in::second_factor::{ROSTER, factor},
     store::StoreError,
 };
 
@@ -35,6 +36,13 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// Fills the name in the sign-in form.
     pub login_hint: Option<String>,
+    /// The languages that pages are to be in, the best first (OIDC Core §3.1.2.1).
+    #[serde(default)]
+    pub ui_locales: Option<String>,
+    /// The authentication context classes that the app prefers, the best first (OIDC Core §3.1.2.1), as
+    /// far as this server knows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<String>,
     /// Whether and what the person is to be asked.
     pub prompt: Prompt,
     /// With [`Prompt::Consent`]: ask the person to sign in first. Not a value of `Prompt`, because
@@ -338,6 +346,11 @@ fn check(
         jkt: thumbprint(params.get("dpop_jkt"))?,
         nonce: params.get("nonce").map(ToOwned::to_owned),
         login_hint: params.get("login_hint").map(ToOwned::to_owned),
+        acr_values: known_classes(params.get("acr_values").unwrap_or_default()),
+        ui_locales: params
+            .get("ui_locales")
+            .filter(|text| !is_too_long(Some(text)))
+            .map(ToOwned::to_owned),
         prompt,
         sign_in_too,
         max_age,
@@ -390,6 +403,12 @@ fn thumbprint(text: Option<&str>) -> Result<Option<String>, Refused> {
         )),
         text => Ok(text.map(ToOwned::to_owned)),
     }
+}
+
+/// The classes of `text` that this server knows; the others are wishes that it cannot fulfil.
+fn known_classes(text: &str) -> Vec<String> {
+    let known = text.split_ascii_whitespace().filter(|class| factor(class).is_some());
+    known.take(ROSTER.len()).map(ToOwned::to_owned).collect()
 }
 
 /// What `prompt` asks for, and whether that is a sign-in besides consent.

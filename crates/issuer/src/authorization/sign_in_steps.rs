@@ -30,7 +30,7 @@ impl Issuer {
         self.may_issue()?;
         let stored = self.flow(flow, browser).await?;
         let method = self.sign_in_method(form).ok_or(FlowError::Expired)?;
-        let checked = method.check(self, form, browser).await;
+        let checked = method.check(self, (flow, form), browser).await;
         let Some(account) = self.audit_failure(checked, method.name())? else {
             return Ok(SignInOutcome::No(method.problem()));
         };
@@ -60,7 +60,7 @@ impl Issuer {
         let half = stored.body.half.clone().ok_or(FlowError::Expired)?;
         let account = self.half_signed_in(&half).await?.ok_or(FlowError::Expired)?;
         let factor = self.second_factor(&account.body, form).ok_or(FlowError::Expired)?;
-        let checked = self.check_second_factor(factor, &account, form, browser).await;
+        let checked = self.check_second_factor(factor, &account, (flow, form), browser).await;
         let checked = checked.map(|is_right| is_right.then_some(()));
         if self.audit_failure(checked, factor.name())?.is_none() {
             return Ok(SignInOutcome::No(factor.problem()));

@@ -8,7 +8,7 @@ use crate::{
     Issuer,
     records::{acr, claims::CLAIMS},
     resources::REGISTRATION_PATH as REGISTRATION,
-    sign_in::second_factor::ROSTER,
+    sign_in::second_factor::SecondFactor,
 };
 
 /// The members of the metadata that SMART App Launch §2.2 asks for.
@@ -93,8 +93,8 @@ impl Issuer {
             "prompt_values_supported": ["none", "login", "consent", "select_account"],
             "authorization_response_iss_parameter_supported": true,
             "claims_parameter_supported": true,
-            "acr_values_supported": classes(),
-            "ui_locales_supported": ["en"],
+            "acr_values_supported": self.classes(),
+            "ui_locales_supported": self.settings().languages,
             "request_parameter_supported": false,
             "request_uri_parameter_supported": false,
         });
@@ -103,11 +103,11 @@ impl Issuer {
         }
         metadata
     }
-}
 
-/// The authentication context classes that can be asked for.
-fn classes() -> Vec<&'static str> {
-    [acr::PASSWORD].into_iter().chain(ROSTER.iter().map(|factor| factor.acr())).collect()
+    /// The authentication context classes that can be asked for.
+    fn classes(&self) -> Vec<&'static str> {
+        [acr::PASSWORD].into_iter().chain(self.second_factors().map(SecondFactor::acr)).collect()
+    }
 }
 
 /// The claims of ID tokens (OIDC Core §2), and those about a person.

@@ -9,7 +9,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use async_trait::async_trait;
 use castellan_proto::random;
 
-use crate::{Issuer, records::phone_in_uri};
+use crate::{Issuer, language::Language, records::phone_in_uri};
 
 pub(crate) use limits::Recipient;
 
@@ -59,6 +59,8 @@ pub struct Message {
     pub site: String,
     /// The language that its recipient prefers, as in `Accept-Language`.
     pub locale: Option<String>,
+    /// The languages that the site offers.
+    pub languages: Vec<Language>,
     /// What it says.
     pub content: Content,
 }
@@ -122,6 +124,7 @@ impl Issuer {
             to: recipient.address.clone(),
             site: self.address().name.clone(),
             locale: None,
+            languages: self.settings().languages.clone(),
             content,
         }
     }

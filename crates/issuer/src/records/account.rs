@@ -168,6 +168,12 @@ impl Account {
         self.name.formatted.clone().or(joined).unwrap_or_else(|| self.user_name.clone())
     }
 
+    /// The languages that they read: a list as in `Accept-Language` (RFC 7643 §4.1.1), or a tag.
+    #[must_use]
+    pub fn preferred_language(&self) -> Option<&str> {
+        self.attributes.preferred_language.as_deref().or(self.details.locale.as_deref())
+    }
+
     /// Whether an authentication as this account at `auth_time`, in its `generation` of then, still
     /// counts: the account is active, was not created again under the same id since, has the same
     /// password, and its sessions were not ended.

@@ -36,6 +36,9 @@ pub struct Client {
     /// A first-party app: people are not asked for consent.
     #[serde(default)]
     pub first_party: bool,
+    /// Whether people have to sign in to it by several factors.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub require_second_factor: bool,
     /// Whether it may do anything at all.
     pub active: bool,
     /// What it may be granted.

@@ -46,7 +46,7 @@ pub use attributes::{
     Attributes, Enterprise, Entry, PostalAddress, Several, VERIFIED, effective_first,
 };
 pub use audit::{AuditBlock, AuditHead};
-pub use auth_config::AuthConfig;
+pub use auth_config::{AuthConfig, PageLink, SignInWords};
 pub use bucket::Bucket;
 pub use client::{Client, IntrospectionReach, LogoutTarget, Rotation, TokenFormat};
 pub use client_details::ClientDetails;

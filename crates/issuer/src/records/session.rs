@@ -15,10 +15,15 @@ pub struct Amr(Vec<String>);
 /// What a sign-in by several factors has among its methods (RFC 8176 §2).
 const MULTI_FACTOR: &str = "mfa";
 
+/// What a sign-in by a key has among its methods (RFC 8176 §2).
+const POSSESSION: &str = "pop";
+
 /// The authentication context classes (`acr`) that sign-ins here reach.
 pub mod acr {
     /// A password.
     pub const PASSWORD: &str = "urn:castellan:acr:password";
+    /// A passkey, by itself or after a password.
+    pub const PASSKEY: &str = "urn:castellan:acr:passkey";
     /// A password, and a code that an authenticator app shows.
     pub const TOTP: &str = "urn:castellan:acr:totp";
     /// A password, and a recovery code.
@@ -27,7 +32,8 @@ pub mod acr {
 
 /// The class that a sign-in by several factors reaches that had this method among them: the first one
 /// counts.
-const CLASSES: [(&str, &str); 2] = [("otp", acr::TOTP), (MULTI_FACTOR, acr::RECOVERY_CODE)];
+const CLASSES: [(&str, &str); 3] =
+    [(POSSESSION, acr::PASSKEY), ("otp", acr::TOTP), (MULTI_FACTOR, acr::RECOVERY_CODE)];
 
 impl Amr {
     /// By the methods of these names.
@@ -35,6 +41,10 @@ impl Amr {
     pub fn of(names: &[&str]) -> Self {
         Self(names.iter().map(|name| (*name).to_owned()).collect())
     }
+
+    /// By a passkey: a key, which the user unlocks each time, so that it is several factors by itself
+    /// (RFC 8176 §2).
+    pub const PASSKEY: &'static [&'static str] = &[POSSESSION, "user", MULTI_FACTOR];
 
     /// By these, and by the methods of `names` as a second factor.
     #[must_use]

@@ -31,6 +31,7 @@ pub mod search;
 mod session;
 #[cfg(test)]
 mod tests;
+pub mod theme;
 mod token_introspector;
 mod unique_names;
 pub mod usage;

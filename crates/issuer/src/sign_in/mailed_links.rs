@@ -32,8 +32,8 @@ pub enum MailLinkError {
 }
 
 impl Issuer {
-    /// Sends the person `stored` a link that `does` something with their password. Earlier links are
-    /// not valid any more then.
+    /// Sends the person `stored` a link that `does` something with their password, in the language
+    /// `locale` or else in their own. Earlier links are not valid any more then.
     ///
     /// # Errors
     /// [`MailLinkError`] saying why not.
@@ -70,6 +70,7 @@ impl Issuer {
                 Content::ActivationLink { link, hours: ACTIVATION_SECONDS / 3_600 }
             }
         };
+        let locale = locale.or_else(|| stored.body.preferred_language());
         Ok(self.send_message(&recipient, content, locale).await?)
     }
 
@@ -91,16 +92,23 @@ impl Issuer {
     }
 
     /// Somebody in `browser` forgot the password of the person whom `name` leads to. Whether there is
-    /// such a person shows neither in the outcome nor in the time that it takes.
+    /// such a person shows neither in the outcome nor in the time that it takes. The message is in the
+    /// language of the person, or in `locale`, that of the page, if theirs is not known.
     ///
     /// # Errors
     /// [`OAuthError::Throttled`] if too many ask from there.
-    pub async fn forgot_password(&self, name: &str, browser: &Browser) -> Result<(), OAuthError> {
+    pub async fn forgot_password(
+        &self,
+        name: &str,
+        locale: &str,
+        browser: &Browser,
+    ) -> Result<(), OAuthError> {
         self.may_issue()?;
         // Never taken back: nothing tells a good request from a bad one.
         let _counted = self.guess_from(browser.source)?;
         if let Some(stored) = self.find_account(name).await? {
-            self.mail_link_later(stored, LinkUse::Reset, None);
+            let locale = stored.body.preferred_language().unwrap_or(locale).to_owned();
+            self.mail_link_later(stored, LinkUse::Reset, Some(locale));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! How people prove who they are.
 
+mod by_passkey;
 pub mod certificate;
 pub mod credential;
 pub mod mailed_links;
@@ -14,11 +15,13 @@ pub mod setup;
 pub mod verification;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::{
     Issuer,
     audit::{AuditKind, Event},
     error::OAuthError,
+    language::Text,
     records::{Account, repository::Versioned},
     request::params::Params,
     session::browser::Browser,
@@ -33,21 +36,32 @@ pub trait SignInMethod: Send + Sync {
     /// The `amr` of those who used it (RFC 8176 §2).
     fn amr(&self) -> &'static [&'static str];
 
-    /// What its form asks for.
+    /// What its form asks for; nothing is typed where the browser asks an authenticator.
     fn fields(&self) -> &'static [Field];
 
-    /// What a person reads whose form proved nothing.
-    fn problem(&self) -> &'static str;
+    /// Whether the site offers it.
+    fn is_offered(&self, _issuer: &Issuer) -> bool {
+        true
+    }
 
-    /// The account that `form`, submitted in `browser`, authenticates, if it may sign in. The
-    /// attempt is counted before anything is checked (`docs/rules.md` rule 48).
+    /// What the browser asks an authenticator in the flow that the form of the page names, if nothing is
+    /// typed (WebAuthn, `PublicKeyCredentialRequestOptionsJSON`).
+    fn request(&self, _issuer: &Issuer, _flow: &str) -> Option<Value> {
+        None
+    }
+
+    /// What a person reads whose form proved nothing.
+    fn problem(&self) -> Text;
+
+    /// The account that `form`, submitted in `browser` in the flow `flow`, authenticates, if it may sign
+    /// in. The attempt is counted before anything is checked (`docs/rules.md` rule 48).
     ///
     /// # Errors
     /// [`OAuthError`] if that cannot be determined, or not now.
     async fn check(
         &self,
         issuer: &Issuer,
-        form: &Params,
+        (flow, form): (&str, &Params),
         browser: &Browser,
     ) -> Result<Option<Versioned<Account>>, OAuthError>;
 }
@@ -58,7 +72,7 @@ pub struct Field {
     /// The name by which it is sent.
     pub name: &'static str,
     /// The label of the field.
-    pub label: &'static str,
+    pub label: Text,
     /// What is typed in.
     pub kind: FieldKind,
     /// What browsers may fill in (HTML, `autocomplete`).
@@ -82,15 +96,19 @@ pub enum FieldKind {
 pub type Roster = &'static [&'static dyn SignInMethod];
 
 /// Every way to sign in.
-pub const ROSTER: Roster = &[&password::Password];
+pub const ROSTER: Roster = &[&password::Password, &by_passkey::ByPasskey];
 
 impl Issuer {
+    /// The ways to sign in that this site offers, in the order in which the page shows them.
+    pub fn sign_in_methods(&self) -> impl Iterator<Item = &'static dyn SignInMethod> {
+        self.sign_in_roster().iter().copied().filter(|method| method.is_offered(self))
+    }
+
     /// The sign-in method that `form` belongs to: the first one unless the form names one.
     pub(crate) fn sign_in_method(&self, form: &Params) -> Option<&'static dyn SignInMethod> {
-        let methods = self.sign_in_methods();
         match form.get("method") {
-            None => methods.first().copied(),
-            Some(name) => methods.iter().find(|method| method.name() == name).copied(),
+            None => self.sign_in_methods().next(),
+            Some(name) => self.sign_in_methods().find(|method| method.name() == name),
         }
     }
 

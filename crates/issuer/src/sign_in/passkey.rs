@@ -55,15 +55,6 @@ struct Registration {
     alias: String,
 }
 
-/// What a browser is asked.
-#[derive(Clone, Debug)]
-pub struct PasskeyRequest {
-    /// What it signs, in base64url. Whoever asks keeps it, bound to the browser, and uses it once.
-    pub challenge: String,
-    /// What `PublicKeyCredential.parseRequestOptionsFromJSON` reads.
-    pub options: Value,
-}
-
 impl Issuer {
     /// Begins the registration of a passkey called `alias` for `account`. Returns the state that
     /// completes it, and what `PublicKeyCredential.parseCreationOptionsFromJSON` reads.
@@ -123,11 +114,12 @@ impl Issuer {
     }
 
     /// What a browser is asked that shall prove who its user is: `account` if it is known who it has
-    /// to be, otherwise whoever has a passkey of this site. `None` if the site has none.
+    /// to be, otherwise whoever has a passkey of this site
+    /// (`PublicKeyCredentialRequestOptionsJSON`). `challenge` is what it signs, in base64url: whoever
+    /// asks binds it to the browser, and takes it once. `None` if the site has no passkeys.
     #[must_use]
-    pub fn passkey_request(&self, account: Option<&Account>) -> Option<PasskeyRequest> {
+    pub fn passkey_request(&self, account: Option<&Account>, challenge: &str) -> Option<Value> {
         let party = self.settings().passkeys.as_ref()?;
-        let challenge = challenge();
         let mut options = json!({
             "challenge": challenge,
             "rpId": party.id,
@@ -137,7 +129,7 @@ impl Issuer {
         if let Some(account) = account {
             options["allowCredentials"] = self.descriptors(account);
         }
-        Some(PasskeyRequest { challenge, options })
+        Some(options)
     }
 
     /// The account whose passkey answers `challenge` in `response`, which `browser` sent; `None` if it

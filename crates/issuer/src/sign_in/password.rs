@@ -7,6 +7,7 @@ use super::{Field, FieldKind, SignInMethod, credential::as_wrong};
 use crate::{
     Issuer,
     error::OAuthError,
+    language::Text,
     records::{Account, login_name, repository::Versioned},
     request::params::Params,
     secrets::{hashing::Match, policy::SecretPolicy},
@@ -36,13 +37,25 @@ impl SignInMethod for Password {
         const FIELDS: &[Field] = &[
             Field {
                 name: "username",
-                label: "Username or e-mail",
+                label: Text {
+                    en: "Username or e-mail",
+                    ca: "Nom d’usuari o correu electrònic",
+                    es: "Nombre de usuario o correo electrónico",
+                    de: "Benutzername oder E-Mail-Adresse",
+                    fr: "Nom d’utilisateur ou adresse e-mail",
+                },
                 kind: FieldKind::UserName,
                 autocomplete: "username",
             },
             Field {
                 name: "password",
-                label: "Password",
+                label: Text {
+                    en: "Password",
+                    ca: "Contrasenya",
+                    es: "Contraseña",
+                    de: "Passwort",
+                    fr: "Mot de passe",
+                },
                 kind: FieldKind::Secret,
                 autocomplete: "current-password",
             },
@@ -50,15 +63,21 @@ impl SignInMethod for Password {
         FIELDS
     }
 
-    fn problem(&self) -> &'static str {
+    fn problem(&self) -> Text {
         // The same words whether the name or the password is wrong.
-        "Incorrect username or password."
+        Text {
+            en: "Incorrect username or password.",
+            ca: "El nom d’usuari o la contrasenya no són correctes.",
+            es: "El nombre de usuario o la contraseña no son correctos.",
+            de: "Benutzername oder Passwort ist falsch.",
+            fr: "Nom d’utilisateur ou mot de passe incorrect.",
+        }
     }
 
     async fn check(
         &self,
         issuer: &Issuer,
-        form: &Params,
+        (_, form): (&str, &Params),
         browser: &Browser,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         let name = form.get("username").unwrap_or_default();

@@ -1,7 +1,7 @@
 //! One `[[site]]`: a public face, and the tenant behind it (`docs/rules.md` rule 42). What is kept
 //! for one site is nothing to another.
 
-use castellan_issuer::{records::GroupsClaim, settings::RegistrationSettings};
+use castellan_issuer::{language::Language, records::GroupsClaim, settings::RegistrationSettings};
 use castellan_proto::{Secret, is_identifier, jose::HmacKey};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,6 +16,10 @@ pub struct SiteConfig {
     pub name: String,
     /// Title of its pages. Default: the name.
     pub title: Option<String>,
+    /// Languages of its pages, of `en`, `ca`, `es`, `de` and `fr`: each person reads the one that their
+    /// browser or the app asks for, and the first one if it asks for none of them. Default: all of them,
+    /// English first.
+    pub languages: Option<Vec<Language>>,
     /// Public URL of the site, and the `iss` of its tokens. Default for the first site: the
     /// `issuer` of the file.
     pub issuer: Option<IssuerUrl>,
@@ -37,6 +41,8 @@ pub struct Site {
     pub name: String,
     /// What people read on its pages.
     pub title: String,
+    /// The languages of its pages, of which the first is for everybody who wants none of them.
+    pub languages: Vec<Language>,
     /// Where the world reaches it.
     pub issuer: IssuerUrl,
     /// What a request's `Host` must be to lead here; empty if every host does.
@@ -63,6 +69,17 @@ impl Site {
         }
         HmacKey::new(&key.code(format!("castellan site\0{}", self.name).as_bytes()))
     }
+}
+
+/// The languages of the pages of `site`.
+fn languages(site: &SiteConfig) -> Result<Vec<Language>, String> {
+    let Some(languages) = &site.languages else { return Ok(Language::ALL.to_vec()) };
+    let is_twice = |(at, one): (usize, &Language)| languages[..at].contains(one);
+    if languages.is_empty() || languages.iter().enumerate().any(is_twice) {
+        let text = "languages must name at least one language, and each of them once";
+        return Err(format!("site {:?}: {text}", site.name));
+    }
+    Ok(languages.clone())
 }
 
 impl Config {
@@ -95,6 +112,8 @@ impl Config {
             let site = Site {
                 name: name.clone(),
                 title: written.title.clone().unwrap_or_else(|| name.clone()),
+                languages: languages(written)
+                    .map_err(|text| Problem::of_entry("site", at, &["languages"], text))?,
                 hosts: self.hosts(at, written, &issuer)?,
                 issuer,
                 is_first: at == 0,
@@ -122,6 +141,7 @@ impl Config {
             sites.push(Site {
                 name: "default".to_owned(),
                 title: "Castellan".to_owned(),
+                languages: Language::ALL.to_vec(),
                 issuer: self.issuer.clone(),
                 hosts: Vec::new(),
                 is_first: true,

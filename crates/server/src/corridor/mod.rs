@@ -41,7 +41,7 @@ use site::Sites;
 use trace::Trace;
 
 pub(crate) use normalise::LengthBesideCoding;
-pub use refusal::{Refusal, Words};
+pub use refusal::{Refusal, Refused, Words};
 pub use site::{Nonce, SiteRoutes};
 
 /// How long a request may take to arrive and to be answered; a streamed answer may take longer.

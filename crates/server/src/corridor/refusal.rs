@@ -7,6 +7,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
+use castellan_gate::DecisionId;
 use serde_json::json;
 
 use crate::wire::guard_refusal::GuardRefusal;
@@ -22,8 +23,19 @@ pub struct Refusal {
     pub text: Cow<'static, str>,
 }
 
-/// How a site words a refusal at a path that is no guard's, to a request with these headers.
-pub type Words = Box<dyn Fn(&Refusal, &str, &HeaderMap) -> Response<Body> + Send + Sync>;
+/// A request that comes no further.
+#[derive(Clone, Copy)]
+pub struct Refused<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// What the log calls it.
+    pub id: DecisionId,
+}
+
+/// How a site words a refusal of a request at a path that is no guard's.
+pub type Words = Box<dyn Fn(&Refusal, &Refused<'_>) -> Response<Body> + Send + Sync>;
 
 impl Refusal {
     pub(super) fn new(

@@ -11,7 +11,7 @@ use castellan_gate::DecisionId;
 
 use super::{
     guard_table::GuardTable,
-    refusal::{Refusal, Words},
+    refusal::{Refusal, Refused, Words},
 };
 use crate::{guards::Guard, wire::host};
 
@@ -124,7 +124,10 @@ impl Answered {
             return guard.refuse_early(&refusal.at_guard(), request.headers(), id);
         }
         match &self.routes.words {
-            Some(words) => words(refusal, request.uri().path(), request.headers()),
+            Some(words) => {
+                let (path, headers) = (request.uri().path(), request.headers());
+                words(refusal, &Refused { path, headers, id })
+            }
             None => refusal.problem(),
         }
     }

@@ -18,7 +18,7 @@ use axum::{
 };
 use castellan_issuer::resources::Roster;
 
-use crate::app::App;
+use crate::{app::App, theme};
 
 pub use openapi::document as openapi;
 pub(crate) use resources::policies::{Reading, decide_reading};
@@ -28,10 +28,12 @@ pub(crate) fn routes(app: App) -> Router {
     let roster = app.issuer().resources().clone();
     Router::new()
         .route("/", get(browser::respond::home))
-        .route("/assets/castellan.css", get(browser::respond::stylesheet))
-        .route("/assets/continue.js", get(browser::respond::continue_script))
-        .route("/assets/farewell.js", get(browser::respond::signed_out_script))
-        .route("/assets/castellan.svg", get(browser::respond::mark))
+        .route("/assets/castellan.css", get(browser::assets::stylesheet))
+        .route("/assets/continue.js", get(browser::assets::continue_script))
+        .route("/assets/farewell.js", get(browser::assets::signed_out_script))
+        .route("/assets/show-password.js", get(browser::assets::show_password_script))
+        .route("/assets/passkey.js", get(browser::assets::passkey_script))
+        .route("/assets/castellan.svg", get(browser::assets::mark))
         .route("/auth/change-password", post(passwords::change))
         .route("/auth/explain-token", post(resources::tokens::explain_token))
         .route("/auth/force-reset-password", post(passwords::force_reset))
@@ -63,13 +65,19 @@ pub(crate) fn routes(app: App) -> Router {
 fn pages(app: App) -> Router<App> {
     Router::new()
         .route("/account", get(browser::account::show))
+        .route("/account/passkeys", post(browser::own_passkeys::complete))
+        .route("/account/passkeys/new", post(browser::own_passkeys::begin))
+        .route("/account/passkeys/remove", post(browser::own_passkeys::remove))
         .route("/account/password", post(browser::account::change_password))
         .route("/account/revoke", post(browser::account::withdraw))
+        .route(browser::setup::WELCOME_PATH, get(browser::setup::welcome))
         .route("/account/sessions/end", post(browser::account::end_sessions))
         .route(
             "/auth/authorize",
             without_head("GET, POST", get(oauth::authorize::get).post(oauth::authorize::post)),
         )
+        .route(theme::STYLESHEET_PATH, get(browser::assets::theme_stylesheet))
+        .route(theme::LOGO_PATH, get(browser::assets::logo))
         .route("/auth/device", get(browser::device::show).post(browser::device::begin))
         .route("/auth/device/code", post(browser::device::submit))
         .route("/auth/consent", get(browser::consent::show).post(browser::consent::answer))

@@ -403,12 +403,16 @@ mod tests {
     }
 
     /// Pages for people, and what they load.
-    const PAGES: [&str; 16] = [
+    const PAGES: [&str; 20] = [
         "/",
         "/account",
+        "/account/passkeys",
+        "/account/passkeys/new",
+        "/account/passkeys/remove",
         "/account/password",
         "/account/revoke",
         "/account/sessions/end",
+        "/account/welcome",
         "/assets/",
         "/auth/authorize",
         "/auth/device/code",

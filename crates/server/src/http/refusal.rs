@@ -2,22 +2,30 @@
 
 use axum::{
     Json,
-    http::HeaderMap,
     response::{IntoResponse as _, Response},
 };
 use serde_json::json;
 
-use super::{browser::respond, scim};
-use crate::{app::App, corridor::Refusal, wire::error::no_store};
+use super::{
+    browser::{localized::LocalizedApp, respond},
+    scim,
+};
+use crate::{
+    app::App,
+    corridor::{Refusal, Refused},
+    wire::error::no_store,
+};
 
 /// The paths whose errors are those of RFC 6749 §5.2; RFC 7591 §3.2.2 has them as well.
 const OAUTH: [&str; 3] = ["/auth", "/oauth", "/register"];
 
-/// The answer at `path`, to a request with `headers`.
-pub(crate) fn word(app: &App, refusal: &Refusal, path: &str, headers: &HeaderMap) -> Response {
+/// The answer to `request`.
+pub(crate) fn word(app: &App, refusal: &Refusal, request: &Refused<'_>) -> Response {
+    let Refused { path, headers, id } = *request;
     if respond::reads_html(headers) {
-        let title = "This request was refused";
-        return respond::message(app, refusal.status, title, &refusal.text);
+        let app = LocalizedApp::of(app, headers, Some(id));
+        let title = app.texts().errors.refused;
+        return respond::message(&app, refusal.status, (title, refusal.text.as_ref()));
     }
     let is_below = |area: &&str| {
         path.strip_prefix(*area).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

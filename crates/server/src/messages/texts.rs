@@ -1,7 +1,12 @@
-//! What messages say, in the languages that the pages have: English.
+//! What messages say, in the languages of the pages.
 
 use askama::Template;
-use castellan_issuer::messages::{Content, Message};
+use castellan_issuer::{
+    language::{Language, accepted},
+    messages::{Content, Message},
+};
+
+use crate::texts::{MessageTexts, Texts};
 
 /// A message in words, in each form that is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +24,7 @@ pub(super) struct MessageText {
 #[derive(Template)]
 #[template(path = "mail.html")]
 struct Html<'a> {
+    language: &'a str,
     subject: &'a str,
     intro: &'a str,
     code: Option<&'a str>,
@@ -38,88 +44,62 @@ struct Parts<'a> {
 }
 
 impl MessageText {
-    /// `message` in words.
+    /// `message` in words: in the language that its recipient prefers, else in the first of those that
+    /// the site offers.
     pub(super) fn of(message: &Message) -> Self {
         let site = &line(&message.site);
-        Self::from(match &message.content {
-            Content::Code { code, minutes } => code_parts(site, code, *minutes),
-            Content::PasswordLink { link, minutes } => reset_parts(site, link, *minutes),
-            Content::ActivationLink { link, hours } => activation_parts(site, link, *hours),
-        })
+        let wanted = accepted(message.locale.as_deref().unwrap_or_default());
+        let language = Language::lookup(wanted, &message.languages)
+            .or_else(|| message.languages.first().copied())
+            .unwrap_or(Language::English);
+        let texts = Texts::of(language);
+        let t = &texts.messages;
+        let parts = match &message.content {
+            Content::Code { code, minutes } => code_parts(site, code, *minutes, t),
+            Content::PasswordLink { link, minutes } => Parts {
+                subject: (t.reset_subject)(site),
+                intro: (t.reset_intro)(site),
+                code: None,
+                short: (t.reset_short)(site, link),
+                link: Some((link, t.reset_label)),
+                outro: vec![(t.reset_valid)(*minutes), t.reset_ignore.to_owned()],
+            },
+            Content::ActivationLink { link, hours } => Parts {
+                subject: (t.activation_subject)(site),
+                intro: (t.activation_intro)(site),
+                code: None,
+                short: (t.activation_short)(site, link),
+                link: Some((link, t.activation_label)),
+                outro: vec![(t.activation_valid)(*hours), t.activation_ignore.to_owned()],
+            },
+        };
+        Self::from_parts(&parts, texts.tag)
     }
 
-    /// A message that says that mail works.
+    /// A message that says that mail works, for whoever runs the server.
     pub(super) fn trial(site: &str) -> Self {
-        let site = line(site);
-        Self::from(Parts {
-            subject: format!("Test message from {site}"),
-            intro: format!("This is a test message from {site}. Sending mail works."),
+        let site = &line(site);
+        let texts = Texts::of(Language::English);
+        let t = &texts.messages;
+        let parts = Parts {
+            subject: (t.trial_subject)(site),
+            intro: (t.trial_intro)(site),
             code: None,
             link: None,
-            outro: vec!["You do not need to do anything.".to_owned()],
-            short: format!("Test message from {site}."),
-        })
+            outro: vec![t.trial_ignore.to_owned()],
+            short: (t.trial_short)(site),
+        };
+        Self::from_parts(&parts, texts.tag)
     }
-}
 
-fn code_parts<'a>(site: &str, code: &str, minutes: u64) -> Parts<'a> {
-    let shown = match code.split_at_checked(4) {
-        Some((first, second)) if !second.is_empty() => format!("{first} {second}"),
-        _ => code.to_owned(),
-    };
-    Parts {
-        subject: format!("Your code for {site}"),
-        intro: format!("Enter this code at {site} to confirm that this address is yours:"),
-        short: format!(
-            "{site}: your code is {shown}. It is valid for {minutes} minutes. Do not share it."
-        ),
-        code: Some(shown),
-        link: None,
-        outro: vec![
-            format!("The code is valid for {minutes} minutes and can be used once."),
-            "Do not share it with anybody. If you did not ask for it, ignore this message."
-                .to_owned(),
-        ],
-    }
-}
-
-fn reset_parts<'a>(site: &str, link: &'a str, minutes: u64) -> Parts<'a> {
-    Parts {
-        subject: format!("Set a new password for {site}"),
-        intro: format!("Somebody asked to set a new password for your account at {site}."),
-        code: None,
-        short: format!("{site}: set a new password at {link}"),
-        link: Some((link, "Set a new password")),
-        outro: vec![
-            format!("The link is valid for {minutes} minutes and can be used once."),
-            "If you did not ask for it, ignore this message; your password stays as it is."
-                .to_owned(),
-        ],
-    }
-}
-
-fn activation_parts<'a>(site: &str, link: &'a str, hours: u64) -> Parts<'a> {
-    Parts {
-        subject: format!("Activate your account at {site}"),
-        intro: format!("An account at {site} was set up for you. Set a password to activate it."),
-        code: None,
-        short: format!("{site}: activate your account at {link}"),
-        link: Some((link, "Set a password")),
-        outro: vec![
-            format!("The link is valid for {hours} hours and can be used once."),
-            "If you do not know what this is about, ignore this message.".to_owned(),
-        ],
-    }
-}
-
-impl From<Parts<'_>> for MessageText {
-    fn from(parts: Parts<'_>) -> Self {
+    fn from_parts(parts: &Parts<'_>, language: &str) -> Self {
         let middle = parts.code.as_deref().or(parts.link.map(|(link, _)| link));
         let blocks = std::iter::once(parts.intro.as_str())
             .chain(middle)
             .chain(parts.outro.iter().map(String::as_str));
         let text = blocks.collect::<Vec<_>>().join("\n\n");
         let html = Html {
+            language,
             subject: &parts.subject,
             intro: &parts.intro,
             code: parts.code.as_deref(),
@@ -128,7 +108,23 @@ impl From<Parts<'_>> for MessageText {
         };
         // Without it, the text alone says everything.
         let html = html.render().unwrap_or_default();
-        Self { subject: parts.subject, text: format!("{text}\n"), html, short: parts.short }
+        let (subject, short) = (parts.subject.clone(), parts.short.clone());
+        Self { subject, text: format!("{text}\n"), html, short }
+    }
+}
+
+fn code_parts<'a>(site: &str, code: &str, minutes: u64, t: &MessageTexts) -> Parts<'a> {
+    let shown = match code.split_at_checked(4) {
+        Some((first, second)) if !second.is_empty() => format!("{first} {second}"),
+        _ => code.to_owned(),
+    };
+    Parts {
+        subject: (t.code_subject)(site),
+        intro: (t.code_intro)(site),
+        short: (t.code_short)(site, &shown, minutes),
+        code: Some(shown),
+        link: None,
+        outro: vec![(t.code_valid)(minutes), t.code_secret.to_owned()],
     }
 }
 
@@ -145,7 +141,14 @@ mod tests {
 
     fn wording(site: &str, content: Content) -> MessageText {
         let (site, to) = (site.to_owned(), "ada@example.org".to_owned());
-        MessageText::of(&Message { channel: Channel::Mail, to, site, locale: None, content })
+        MessageText::of(&Message {
+            channel: Channel::Mail,
+            to,
+            site,
+            locale: None,
+            languages: Language::ALL.to_vec(),
+            content,
+        })
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// Own account; posts `csrf` and `client_id` to `/account/revoke`, `csrf` and `session` or `others` to
 /// `/account/sessions/end`, `csrf`, `current_password`, `password` and `password_again` to
@@ -13,8 +13,8 @@ use super::{HOSTILE, Page};
 #[derive(Template)]
 #[template(path = "account.html")]
 pub(crate) struct AccountPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// The person as others see them.
     pub(crate) account_name: &'a str,
     /// What they sign in with.
@@ -25,6 +25,10 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) password_min_length: Option<usize>,
     /// Why the password was not changed, in words for a person.
     pub(crate) problem: Option<&'a str>,
+    /// In the order to show them; none where the site has no passkeys.
+    pub(crate) passkeys: Option<&'a [Passkey<'a>]>,
+    /// What is wrong with a form about passkeys, in words for a person.
+    pub(crate) passkey_problem: Option<&'a str>,
     /// In the order to show them.
     pub(crate) apps: &'a [App<'a>],
     /// In the order to show them.
@@ -45,6 +49,16 @@ pub(crate) struct Session<'a> {
     pub(crate) apps: &'a [String],
 }
 
+/// One passkey.
+pub(crate) struct Passkey<'a> {
+    /// Names it in the form that takes it away.
+    pub(crate) device: &'a str,
+    /// What the person calls it.
+    pub(crate) name: &'a str,
+    /// The day on which it was made, in words.
+    pub(crate) since: &'a str,
+}
+
 /// One app that has access.
 pub(crate) struct App<'a> {
     /// Names the app in the form that revokes its access.
@@ -58,14 +72,20 @@ pub(crate) struct App<'a> {
 }
 
 impl Page for AccountPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
         let none = || Self {
-            site: "Casa Aurora",
+            frame: frame.clone(),
             account_name: "Ana Ruiz",
             user_name: "ana@aurora.example",
             csrf: "c5rf",
             password_min_length: Some(12),
             problem: None,
+            passkeys: None,
+            passkey_problem: None,
             apps: &[],
             sessions: &SAMPLE_SESSIONS[..1],
         };
@@ -74,16 +94,28 @@ impl Page for AccountPage<'_> {
             ("one", Self { apps: &SAMPLE_APPS[..1], ..none() }),
             ("some", Self { apps: &SAMPLE_APPS[..3], sessions: &SAMPLE_SESSIONS[..3], ..none() }),
             ("wrong", Self { problem: Some("The current password is wrong."), ..none() }),
+            ("passkeys", Self { passkeys: Some(&SAMPLE_PASSKEYS), ..none() }),
+            ("first_passkey", Self { passkeys: Some(&[]), ..none() }),
+            (
+                "no_passkey",
+                Self {
+                    passkeys: Some(&[]),
+                    passkey_problem: Some("The passkey was not made. Try again."),
+                    ..none()
+                },
+            ),
             ("no_password", Self { password_min_length: None, ..none() }),
             (
                 "hostile",
                 Self {
-                    site: HOSTILE,
+                    frame: frame.of(HOSTILE),
                     account_name: HOSTILE,
                     user_name: HOSTILE,
                     csrf: HOSTILE,
                     password_min_length: Some(12),
                     problem: Some(HOSTILE),
+                    passkeys: Some(&SAMPLE_PASSKEYS[1..]),
+                    passkey_problem: None,
                     apps: &SAMPLE_APPS[3..],
                     sessions: &SAMPLE_SESSIONS[3..],
                 },
@@ -96,6 +128,11 @@ static SAMPLE_SCOPES: LazyLock<[String; 5]> = LazyLock::new(|| {
     ["user", "api:read", "Mutation:Recording:Create", "Mutation:Person:*", HOSTILE]
         .map(String::from)
 });
+
+const SAMPLE_PASSKEYS: [Passkey<'static>; 2] = [
+    Passkey { device: "d1", name: "My laptop", since: "12 March 2026" },
+    Passkey { device: HOSTILE, name: HOSTILE, since: "14 March 2026" },
+];
 
 static SAMPLE_SESSIONS: LazyLock<[Session<'static>; 4]> = LazyLock::new(|| {
     let session = |sid, is_this, apps| Session {

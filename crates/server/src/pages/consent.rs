@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// Consent; posts `flow` and `decision` (`allow`, `deny` or `switch`) to `/auth/consent`.
 ///
@@ -10,8 +10,8 @@ use super::{HOSTILE, Page};
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub(crate) struct ConsentPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// What the app calls itself.
     pub(crate) client_name: &'a str,
     /// The app's own page; linked if it is `https://` or `http://` with a plain ASCII host, else
@@ -31,7 +31,7 @@ pub(crate) struct ConsentPage<'a> {
 
 /// One thing an app could do.
 pub(crate) struct Ability<'a> {
-    /// The scope as the app requested it, shown in small print for people who know it.
+    /// The scope as the app requested it, folded away for people who know it.
     pub(crate) scope: &'a str,
     /// The same for a person: "Write comments in your name".
     pub(crate) words: &'a str,
@@ -39,17 +39,24 @@ pub(crate) struct Ability<'a> {
     pub(crate) description: Option<&'a str>,
     /// The language of both, if it is not that of the page.
     pub(crate) language: Option<&'a str>,
-    /// Whether the scope allows changes; such scopes are listed separately.
-    pub(crate) writes: bool,
+    /// What it is about; each has a list of its own.
+    pub(crate) effect: Effect,
+}
+
+/// What a scope is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Reading.
+    Reads,
+    /// Changing something.
+    Changes,
+    /// Rights at this server itself.
+    Administers,
 }
 
 impl ConsentPage<'_> {
-    fn reads_something(&self) -> bool {
-        self.abilities.iter().any(|ability| !ability.writes)
-    }
-
-    fn writes_something(&self) -> bool {
-        self.abilities.iter().any(|ability| ability.writes)
+    fn has(&self, effect: Effect) -> bool {
+        self.abilities.iter().any(|ability| ability.effect == effect)
     }
 
     /// The address to link to and its host. Apps name it themselves: neither `javascript:` and its
@@ -64,9 +71,13 @@ impl ConsentPage<'_> {
 }
 
 impl Page for ConsentPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
         let both = || Self {
-            site: "Casa Aurora",
+            frame: frame.clone(),
             client_name: "Choir Archive",
             client_uri: Some("https://choir.example/"),
             account_name: "Ana Ruiz",
@@ -77,6 +88,7 @@ impl Page for ConsentPage<'_> {
         };
         vec![
             ("both", both()),
+            ("administers", Self { abilities: &[READ, ADMINISTER], ..both() }),
             ("reads", Self { abilities: &[USER, READ], ..both() }),
             ("writes", Self { abilities: &[WRITE], client_uri: None, ..both() }),
             ("device", Self { user_code: Some("WDJB-MJHT"), ..both() }),
@@ -84,7 +96,7 @@ impl Page for ConsentPage<'_> {
             (
                 "hostile",
                 Self {
-                    site: HOSTILE,
+                    frame: frame.of(HOSTILE),
                     client_name: HOSTILE,
                     client_uri: Some("javascript:alert('<archive>')"),
                     account_name: HOSTILE,
@@ -112,22 +124,28 @@ impl Page for ConsentPage<'_> {
 
 // What the samples ask for.
 const NOTHING: Ability<'_> =
-    Ability { scope: "", words: "", description: None, language: None, writes: false };
-const READ: Ability<'_> = Ability {
-    scope: "api:read",
-    words: "Read proposals, meetings and comments",
-    writes: false,
-    ..NOTHING
-};
+    Ability { scope: "", words: "", description: None, language: None, effect: Effect::Reads };
+const READ: Ability<'_> =
+    Ability { scope: "api:read", words: "Read proposals, meetings and comments", ..NOTHING };
 const USER: Ability<'_> =
     Ability { scope: "user", words: "See your name, picture and e-mail", ..NOTHING };
-const WRITE: Ability<'_> =
-    Ability { scope: "api:write", words: "Write comments in your name", writes: true, ..NOTHING };
+const WRITE: Ability<'_> = Ability {
+    scope: "api:write",
+    words: "Write comments in your name",
+    effect: Effect::Changes,
+    ..NOTHING
+};
+const ADMINISTER: Ability<'_> = Ability {
+    scope: "Castellan:*",
+    words: "Administer this server: read and change everything in it",
+    effect: Effect::Administers,
+    ..NOTHING
+};
 const CREATE: Ability<'_> = Ability {
     scope: "Mutation:Recording:Create",
     words: "Add recordings to your collections",
     description: Some("What you have recorded yourself, or may show to others."),
-    writes: true,
+    effect: Effect::Changes,
     ..NOTHING
 };
 const STRANGE: Ability<'_> = Ability {
@@ -135,5 +153,5 @@ const STRANGE: Ability<'_> = Ability {
     words: HOSTILE,
     description: Some(HOSTILE),
     language: Some("de"),
-    writes: true,
+    effect: Effect::Changes,
 };

@@ -2,14 +2,14 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// A form that sends itself, or by its button where no script runs.
 #[derive(Template)]
 #[template(path = "form_post.html")]
 pub(crate) struct FormPostPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// Where it goes: an address that the app has registered.
     pub(crate) action: &'a str,
     /// The host of that, for the person.
@@ -19,14 +19,18 @@ pub(crate) struct FormPostPage<'a> {
 }
 
 impl Page for FormPostPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
         let first = || Self {
-            site: "Casa Aurora",
+            frame: frame.clone(),
             action: "https://app.choir.example/cb",
             host: "app.choir.example",
             fields: &[],
         };
-        let hostile = Self { site: HOSTILE, action: HOSTILE, host: HOSTILE, ..first() };
+        let hostile = Self { frame: frame.of(HOSTILE), action: HOSTILE, host: HOSTILE, ..first() };
         vec![("first", first()), ("hostile", hostile)]
     }
 }

@@ -2,14 +2,14 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// Sign-out; posts `csrf` and the carried fields to `/auth/logout`.
 #[derive(Template)]
 #[template(path = "logout.html")]
 pub(crate) struct LogoutPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// Who is signed in.
     pub(crate) account_name: &'a str,
     /// Ties the answer to this browser.
@@ -19,9 +19,13 @@ pub(crate) struct LogoutPage<'a> {
 }
 
 impl Page for LogoutPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
         let plain =
-            || Self { site: "Casa Aurora", account_name: "Ana Ruiz", csrf: "c5rf", hidden: &[] };
+            || Self { frame: frame.clone(), account_name: "Ana Ruiz", csrf: "c5rf", hidden: &[] };
         vec![
             ("plain", plain()),
             (
@@ -37,7 +41,7 @@ impl Page for LogoutPage<'_> {
             (
                 "hostile",
                 Self {
-                    site: HOSTILE,
+                    frame: frame.of(HOSTILE),
                     account_name: HOSTILE,
                     csrf: HOSTILE,
                     hidden: &[(HOSTILE, HOSTILE)],

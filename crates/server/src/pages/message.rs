@@ -2,14 +2,14 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// An error, or a closing message such as "You are signed out".
 #[derive(Template)]
 #[template(path = "message.html")]
 pub(crate) struct MessagePage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// The message in a few words.
     pub(crate) title: &'a str,
     /// What it means, and what the person can do.
@@ -18,21 +18,36 @@ pub(crate) struct MessagePage<'a> {
     pub(crate) detail: Option<&'a str>,
     /// The decision id, to be quoted when asking for help.
     pub(crate) reference: Option<&'a str>,
+    /// Where the person goes from here.
+    pub(crate) onward: Link<'a>,
+}
+
+/// A link within the site.
+#[derive(Clone, Copy)]
+pub(crate) struct Link<'a> {
+    /// Its path.
+    pub(crate) address: &'a str,
+    /// What stands on it.
+    pub(crate) label: &'a str,
 }
 
 impl Page for MessagePage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
         let done = || Self {
-            site: "Casa Aurora",
-            title: "You are signed out",
-            text: "You can close this window.",
+            frame: frame.clone(),
+            title: frame.texts.sign_out.signed_out,
+            text: frame.texts.sign_out.close,
             detail: None,
             reference: None,
+            onward: Link { address: "/account", label: frame.texts.common.to_account },
         };
         let error = || Self {
-            title: "This link does not work",
-            text: "The app sent you here with a redirect address that is not registered for it. \
-                   Please report this to its developers.",
+            title: frame.texts.errors.invalid.title,
+            text: frame.texts.errors.invalid.text,
             detail: Some("invalid_request: redirect_uri is not registered"),
             reference: Some("01JQ8Z4W5T3N9V7K2M6X0RBCDE"),
             ..done()
@@ -44,11 +59,12 @@ impl Page for MessagePage<'_> {
             (
                 "hostile",
                 Self {
-                    site: HOSTILE,
+                    frame: frame.of(HOSTILE),
                     title: HOSTILE,
                     text: HOSTILE,
                     detail: Some(HOSTILE),
                     reference: Some(HOSTILE),
+                    onward: Link { address: HOSTILE, label: HOSTILE },
                 },
             ),
         ]

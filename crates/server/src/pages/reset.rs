@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// New password; posts `token`, `password` and `password_again` to `/auth/reset-password`.
 ///
@@ -10,8 +10,8 @@ use super::{HOSTILE, Page};
 #[derive(Template)]
 #[template(path = "reset.html")]
 pub(crate) struct ResetPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// Proof of having the link; comes back unchanged with the form.
     pub(crate) token: &'a str,
     /// Characters that the password has at least.
@@ -21,13 +21,29 @@ pub(crate) struct ResetPage<'a> {
 }
 
 impl Page for ResetPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
-        let first =
-            || Self { site: "Casa Aurora", token: "t0ken", password_min_length: 12, problem: None };
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
+        let first = || Self {
+            frame: frame.clone(),
+            token: "t0ken",
+            password_min_length: 12,
+            problem: None,
+        };
         vec![
             ("first", first()),
             ("wrong", Self { problem: Some("The passwords do not match."), ..first() }),
-            ("hostile", Self { site: HOSTILE, token: HOSTILE, problem: Some(HOSTILE), ..first() }),
+            (
+                "hostile",
+                Self {
+                    frame: frame.of(HOSTILE),
+                    token: HOSTILE,
+                    problem: Some(HOSTILE),
+                    ..first()
+                },
+            ),
         ]
     }
 }

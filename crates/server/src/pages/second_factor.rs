@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{AuthenticatorForm, Frame, HOSTILE, Page};
 
 /// The form of one kind of second factor.
 pub(crate) struct FactorForm<'a> {
@@ -25,14 +25,16 @@ pub(crate) struct FactorForm<'a> {
 #[derive(Template)]
 #[template(path = "second_factor.html")]
 pub(crate) struct SecondFactorPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// The app that sent the person here; `None` if they came for Castellan itself.
     pub(crate) client_name: Option<&'a str>,
     /// Comes back unchanged with the form.
     pub(crate) flow: &'a str,
     /// One for each that the person can show.
     pub(crate) forms: Vec<FactorForm<'a>>,
+    /// For an authenticator, if the person can show that.
+    pub(crate) authenticator: Option<AuthenticatorForm>,
     /// The method of the form that was sent last time; empty if none was.
     pub(crate) tried: &'a str,
     /// What went wrong last time, in words for a person.
@@ -53,18 +55,34 @@ impl SecondFactorPage<'_> {
 }
 
 impl Page for SecondFactorPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
         let first = || Self {
-            site: "Casa Aurora",
+            frame: frame.clone(),
             client_name: Some("Choir Archive"),
             flow: "f1ow",
             forms: vec![code(), recovery(true)],
+            authenticator: None,
             tried: "",
             problem: None,
         };
         vec![
             ("first", first()),
             ("own", Self { client_name: None, ..first() }),
+            (
+                "passkey",
+                Self {
+                    forms: vec![recovery(true)],
+                    authenticator: Some(AuthenticatorForm {
+                        method: "passkey",
+                        options: "{\"challenge\":\"AAAA\"}".to_owned(),
+                    }),
+                    ..first()
+                },
+            ),
             ("recovery_only", Self { forms: vec![recovery(false)], ..first() }),
             ("wrong", Self { tried: "totp", problem: Some("This code is not right."), ..first() }),
             (
@@ -78,10 +96,11 @@ impl Page for SecondFactorPage<'_> {
             (
                 "hostile",
                 Self {
-                    site: HOSTILE,
+                    frame: frame.of(HOSTILE),
                     client_name: Some(HOSTILE),
                     flow: HOSTILE,
                     forms: vec![FactorForm { label: HOSTILE, ..code() }],
+                    authenticator: None,
                     tried: "totp",
                     problem: Some(HOSTILE),
                 },

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// First setup; posts `token`, `username`, `password` and `password_again` to `/auth/setup`.
 ///
@@ -10,8 +10,8 @@ use super::{HOSTILE, Page};
 #[derive(Template)]
 #[template(path = "setup.html")]
 pub(crate) struct SetupPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// Proof of having started the server; comes back unchanged with the form.
     pub(crate) token: &'a str,
     /// Fills the user name in: a proposal, or what was typed last time.
@@ -23,9 +23,13 @@ pub(crate) struct SetupPage<'a> {
 }
 
 impl Page for SetupPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
         let first = || Self {
-            site: "Casa Aurora",
+            frame: frame.clone(),
             token: "t0ken",
             user_name: "admin",
             password_min_length: 12,
@@ -38,7 +42,7 @@ impl Page for SetupPage<'_> {
             (
                 "hostile",
                 Self {
-                    site: HOSTILE,
+                    frame: frame.of(HOSTILE),
                     token: HOSTILE,
                     user_name: HOSTILE,
                     problem: Some(HOSTILE),

@@ -3,14 +3,14 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// One hidden frame per app. Continues automatically, or with its link if scripts are disabled.
 #[derive(Template)]
 #[template(path = "signed_out.html")]
 pub(crate) struct SignedOutPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// What is loaded: addresses that apps have registered.
     pub(crate) frames: &'a [String],
     /// Where the person goes afterwards, if an app requested it.
@@ -26,14 +26,18 @@ pub(crate) struct Onward<'a> {
 }
 
 impl Page for SignedOutPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
-        let plain = || Self { site: "Casa Aurora", frames: &[], onward: None };
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
+        let plain = || Self { frame: frame.clone(), frames: &[], onward: None };
         let returning = Onward { uri: "https://choir.example/bye", host: "choir.example" };
         let hostile = Onward { uri: HOSTILE, host: HOSTILE };
         vec![
             ("plain", plain()),
             ("returning", Self { onward: Some(returning), ..plain() }),
-            ("hostile", Self { site: HOSTILE, onward: Some(hostile), ..plain() }),
+            ("hostile", Self { frame: frame.of(HOSTILE), onward: Some(hostile), ..plain() }),
         ]
     }
 }

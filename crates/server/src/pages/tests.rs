@@ -1,15 +1,21 @@
 //! Checks every page in every state.
 
+use std::{fs, path::PathBuf, sync::Arc};
+
 use super::{
-    AccountPage, ConsentPage, DevicePage, FormPostPage, HOSTILE, LoginPage, LogoutPage, MARK,
-    MessagePage, Page, ResetPage, STYLESHEET, SecondFactorPage, SetupPage, SignedOutPage,
+    AccountPage, CONTINUE, ConsentPage, DevicePage, Effect, ForgotPage, FormPostPage, Frame,
+    HOSTILE, LoginPage, LogoutPage, MARK, MessagePage, NewPasskeyPage, PASSKEY, Page, ResetPage,
+    SHOW_PASSWORD, SIGNED_OUT, STYLESHEET, SecondFactorPage, SetupPage, SignedOutPage, WelcomePage,
     WithheldPage,
 };
+use crate::texts::Texts;
 
 #[test]
 fn every_state_is_drawn() {
     for (name, html) in album() {
-        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
+        let language = name.split('/').next().unwrap_or_default();
+        let start = format!("<!doctype html>\n<html lang=\"{language}\">");
+        assert!(html.starts_with(&start), "{name}");
         assert!(html.trim_end().ends_with("</html>"), "{name}");
         assert!(html.contains("name=\"viewport\""), "{name}");
         assert!(html.contains("/assets/castellan.css"), "{name}");
@@ -29,12 +35,15 @@ fn there_is_one_heading_and_one_main() {
 fn nothing_needs_more_than_the_strictest_policy_allows() {
     for (name, html) in album() {
         let html = html.to_ascii_lowercase();
-        let script = match name.split_once('_') {
-            Some(("form", _)) => "continue",
-            Some(("signed", _)) => "farewell",
+        let (_, page) = name.split_once('/').unwrap_or_default();
+        let script = match page.split('_').next() {
+            Some("form") => "continue.js\"",
+            Some("signed") => "farewell.js\"",
+            Some("login" | "setup" | "reset" | "account") => "show-password.js\" defer",
             _ => "none",
         };
-        let html = html.replace(&format!("<script src=\"/assets/{script}.js\"></script>"), "");
+        let html = html.replace(&format!("<script src=\"/assets/{script}></script>"), "");
+        let html = html.replace("<script src=\"/assets/passkey.js\" defer></script>", "");
         assert!(!html.contains("<script"), "{name}");
         assert!(!html.contains("<style"), "{name}");
         for tag in tags(&html) {
@@ -64,7 +73,7 @@ fn hostile_words_stay_words() {
 #[test]
 fn every_page_has_a_hostile_state() {
     let hostile = album().iter().filter(|(name, _)| name.ends_with("_hostile")).count();
-    assert_eq!(hostile, 12);
+    assert_eq!(hostile, PAGES_WITH_STRANGE_WORDS * Texts::ALL.len());
     assert!(HOSTILE.contains(['<', '"', '&', '\'']));
 }
 
@@ -72,7 +81,8 @@ fn every_page_has_a_hostile_state() {
 fn every_input_has_a_label() {
     for (name, html) in album() {
         for tag in tags(&html).filter(|tag| tag.starts_with("input ")) {
-            if attribute(tag, "type") == Some("hidden") {
+            // What nobody sees: for the server, or for whatever keeps passwords.
+            if attribute(tag, "type") == Some("hidden") || tag.ends_with(" hidden") {
                 continue;
             }
             let Some(id) = attribute(tag, "id") else { panic!("{name}: no id in {tag}") };
@@ -108,23 +118,36 @@ fn forms_are_posted_home() {
                 "/auth/consent",
                 "/auth/setup",
                 "/auth/reset-password",
+                "/auth/forgot-password",
                 "/auth/logout",
                 "/account/revoke",
+                "/account/passkeys",
+                "/account/passkeys/new",
+                "/account/passkeys/remove",
                 "/account/password",
                 "/account/sessions/end",
             ];
             let path = action.split('?').next().unwrap_or_default();
             // But for those that carry an answer to an app.
-            let leaves = name.starts_with("form_post") || name.starts_with("withheld_form");
+            let leaves = name.contains("/form_post") || name.contains("/withheld_form");
             assert!(leaves || known.contains(&path), "{name}: {tag}");
         }
+    }
+}
+
+/// Each page leads on: by a link or by a button.
+#[test]
+fn no_page_is_a_dead_end() {
+    for (name, html) in album() {
+        let leads = tags(&html).any(|tag| tag.starts_with("a ") || tag.starts_with("button"));
+        assert!(leads, "{name}");
     }
 }
 
 #[test]
 fn a_problem_is_announced_and_tied_to_its_fields() {
     for (name, html) in album() {
-        let has_alert = html.contains("role=\"alert\"");
+        let has_alert = html.contains("id=\"problem\" role=\"alert\"");
         assert_eq!(has_alert, html.contains("aria-describedby=\"problem"), "{name}");
     }
 }
@@ -132,7 +155,7 @@ fn a_problem_is_announced_and_tied_to_its_fields() {
 #[test]
 fn what_apps_load_is_out_of_sight_and_leads_nowhere() {
     let frames = [HOSTILE.to_owned(), "https://choir.example/out?iss=a&sid=b".to_owned()];
-    let html = SignedOutPage { site: "Casa Aurora", frames: &frames, onward: None }.html();
+    let html = SignedOutPage { frame: frame(), frames: &frames, onward: None }.html();
     assert!(html.contains("src=\"https://choir.example/out?iss=a&#38;sid=b\""), "{html}");
     assert!(!html.contains("<archive>") && !html.contains("<script"), "{html}");
     let frames: Vec<_> = tags(&html).filter(|tag| tag.starts_with("iframe ")).collect();
@@ -147,7 +170,7 @@ fn what_apps_load_is_out_of_sight_and_leads_nowhere() {
 #[test]
 fn an_app_cannot_choose_a_dangerous_link() {
     let page = |client_uri| {
-        let (_, page) = ConsentPage::samples().remove(0);
+        let (_, page) = ConsentPage::samples(&frame()).remove(0);
         ConsentPage { client_uri: Some(client_uri), ..page }.html()
     };
     for uri in [
@@ -169,15 +192,37 @@ fn an_app_cannot_choose_a_dangerous_link() {
 }
 
 #[test]
-fn reading_and_changing_stand_apart() {
-    for (state, page) in ConsentPage::samples() {
+fn reading_changing_and_administering_stand_apart() {
+    for (state, page) in ConsentPage::samples(&frame()) {
         let html = page.html();
-        let reads = page.abilities.iter().any(|ability| !ability.writes);
-        let writes = page.abilities.iter().any(|ability| ability.writes);
-        assert_eq!(reads, html.contains("It will be able to read"), "{state}");
-        assert_eq!(writes, html.contains("It will be able to change"), "{state}");
+        for (effect, heading) in [
+            (Effect::Reads, "It will be able to read"),
+            (Effect::Changes, "It will be able to change"),
+            (Effect::Administers, "It will be able to administer this server"),
+        ] {
+            let asked = page.abilities.iter().any(|ability| ability.effect == effect);
+            assert_eq!(asked, html.contains(heading), "{state}: {heading}");
+        }
+        let warns = html.contains("only if you trust the app as much as another administrator");
+        assert_eq!(
+            warns,
+            page.abilities.iter().any(|ability| ability.effect == Effect::Administers),
+            "{state}"
+        );
         assert_eq!(page.abilities.is_empty(), html.contains("only sees who you are"), "{state}");
-        assert_eq!(page.abilities.len(), html.matches("<code>").count(), "{state}");
+    }
+}
+
+/// Scopes are for developers: whoever wants to see them opens what they are folded into.
+#[test]
+fn scopes_are_folded_away() {
+    for (state, page) in ConsentPage::samples(&frame()) {
+        let html = page.html();
+        let (before, folded) = html.split_once("<details").unwrap_or((&html, ""));
+        let codes = page.abilities.len();
+        assert!(!before.contains("<code>") || state == "device" || state == "hostile", "{state}");
+        assert!(!folded.starts_with(" open"), "{state}");
+        assert_eq!(folded.matches("<code>").count(), codes, "{state}");
     }
 }
 
@@ -198,6 +243,7 @@ fn text_can_be_read_on_its_ground() {
             ("on-accent", "accent", 4.5),
             ("on-accent", "accent-strong", 4.5),
             ("alarm", "alarm-tint", 4.5),
+            ("accent", "ground", 4.5),
             ("edge", "sheet", 3.0),
             ("edge", "ground", 3.0),
         ] {
@@ -208,27 +254,67 @@ fn text_can_be_read_on_its_ground() {
     }
 }
 
-/// Every page in every state, named `page_state`.
+/// In a browser, `tests/pages.test.mjs` looks at what is written here.
+#[test]
+fn the_album_can_be_looked_at() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("CASTELLAN_ALBUM")
+        .map_or_else(|| temporary.path().to_owned(), PathBuf::from);
+    let write = |name: &str, content: &str| {
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content).unwrap();
+    };
+    for (name, html) in album() {
+        write(&format!("{name}.html"), &html);
+    }
+    for (name, content) in [
+        ("castellan.css", STYLESHEET),
+        ("castellan.svg", MARK),
+        ("show-password.js", SHOW_PASSWORD),
+        ("passkey.js", PASSKEY),
+        ("continue.js", CONTINUE),
+        ("farewell.js", SIGNED_OUT),
+    ] {
+        write(&format!("assets/{name}"), content);
+    }
+}
+
+/// How many pages show words of others.
+const PAGES_WITH_STRANGE_WORDS: usize = 15;
+
+/// What is around a page in English.
+fn frame() -> Frame {
+    Frame { site: "Casa Aurora".into(), texts: Texts::ALL[0], look: Arc::default() }
+}
+
+/// Every page in every state in every language, named `language/page_state`.
 fn album() -> Vec<(String, String)> {
     let mut album = Vec::new();
-    photograph::<LoginPage<'_>>("login", &mut album);
-    photograph::<SecondFactorPage<'_>>("second_factor", &mut album);
-    photograph::<ConsentPage<'_>>("consent", &mut album);
-    photograph::<SetupPage<'_>>("setup", &mut album);
-    photograph::<ResetPage<'_>>("reset", &mut album);
-    photograph::<AccountPage<'_>>("account", &mut album);
-    photograph::<DevicePage<'_>>("device", &mut album);
-    photograph::<SignedOutPage<'_>>("signed_out", &mut album);
-    photograph::<FormPostPage<'_>>("form_post", &mut album);
-    photograph::<LogoutPage<'_>>("logout", &mut album);
-    photograph::<MessagePage<'_>>("message", &mut album);
-    photograph::<WithheldPage<'_>>("withheld", &mut album);
+    for texts in Texts::ALL {
+        let frame = Frame { texts, ..frame() };
+        photograph::<LoginPage<'_>>("login", &frame, &mut album);
+        photograph::<SecondFactorPage<'_>>("second_factor", &frame, &mut album);
+        photograph::<ConsentPage<'_>>("consent", &frame, &mut album);
+        photograph::<SetupPage<'_>>("setup", &frame, &mut album);
+        photograph::<WelcomePage>("welcome", &frame, &mut album);
+        photograph::<ForgotPage<'_>>("forgot", &frame, &mut album);
+        photograph::<ResetPage<'_>>("reset", &frame, &mut album);
+        photograph::<AccountPage<'_>>("account", &frame, &mut album);
+        photograph::<NewPasskeyPage<'_>>("new_passkey", &frame, &mut album);
+        photograph::<DevicePage<'_>>("device", &frame, &mut album);
+        photograph::<SignedOutPage<'_>>("signed_out", &frame, &mut album);
+        photograph::<FormPostPage<'_>>("form_post", &frame, &mut album);
+        photograph::<LogoutPage<'_>>("logout", &frame, &mut album);
+        photograph::<MessagePage<'_>>("message", &frame, &mut album);
+        photograph::<WithheldPage<'_>>("withheld", &frame, &mut album);
+    }
     album
 }
 
-fn photograph<P: Page>(page: &str, album: &mut Vec<(String, String)>) {
-    for (state, sample) in P::samples() {
-        album.push((format!("{page}_{state}"), sample.html()));
+fn photograph<P: Page>(page: &str, frame: &Frame, album: &mut Vec<(String, String)>) {
+    for (state, sample) in P::samples(frame) {
+        album.push((format!("{}/{page}_{state}", frame.texts.tag), sample.html()));
     }
 }
 

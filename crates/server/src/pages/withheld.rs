@@ -2,14 +2,14 @@
 
 use askama::Template;
 
-use super::{HOSTILE, Page};
+use super::{Frame, HOSTILE, Page};
 
 /// An error, and a way to the app that the person takes only by themselves.
 #[derive(Template)]
 #[template(path = "withheld.html")]
 pub(crate) struct WithheldPage<'a> {
-    /// What people call this place.
-    pub(crate) site: &'a str,
+    /// What is around the page.
+    pub(crate) frame: Frame,
     /// The host of the app.
     pub(crate) host: &'a str,
     /// What a developer wants to see.
@@ -21,15 +21,19 @@ pub(crate) struct WithheldPage<'a> {
 }
 
 impl Page for WithheldPage<'_> {
-    fn samples() -> Vec<(&'static str, Self)> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn samples(frame: &Frame) -> Vec<(&'static str, Self)> {
         let link = || Self {
-            site: "Casa Aurora",
+            frame: frame.clone(),
             host: "app.choir.example",
             detail: "the user denied access",
             address: "https://app.choir.example/cb?error=access_denied",
             fields: None,
         };
-        let hostile = Self { site: HOSTILE, host: HOSTILE, detail: HOSTILE, ..link() };
+        let hostile = Self { frame: frame.of(HOSTILE), host: HOSTILE, detail: HOSTILE, ..link() };
         vec![("link", link()), ("form", Self { fields: Some(&[]), ..link() }), ("hostile", hostile)]
     }
 }

@@ -335,9 +335,9 @@ fn site_routes(
         authorization: &|path| http::authorization(path, app.clone()),
     }));
     let (dialects, worded) = (loaded.rosters.dialects.clone(), app);
-    let words: Words = Box::new(move |refusal, path, headers| {
-        let said = dialects.refusal(path, refusal.status, &refusal.text);
-        said.unwrap_or_else(|| http::refusal::word(&worded, refusal, path, headers))
+    let words: Words = Box::new(move |refusal, request| {
+        let said = dialects.refusal(request.path, refusal.status, &refusal.text);
+        said.unwrap_or_else(|| http::refusal::word(&worded, refusal, request))
     });
     let open = open_paths(loaded, &opened);
     let guards = opened.clone();

@@ -102,6 +102,7 @@ async fn open_site(
             allow_table_scans: loaded.config.data.allow_table_scans,
             secrets: loaded.config.security.secrets(site, loaded.config.credential_policy),
             groups_claims: site.groups_claims.clone(),
+            languages: site.languages.clone(),
             private_origins: loaded.config.security.private_origins.clone(),
             registration: site.registration.clone(),
             // What does not go together was refused with the configuration.

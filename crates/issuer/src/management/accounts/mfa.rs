@@ -15,7 +15,7 @@ use crate::{
     Issuer,
     records::{Account, Factor, MfaOptIn, RecoveryBatch, repository::Versioned},
     sign_in::{
-        second_factor::{SecondFactor, factor},
+        second_factor::SecondFactor,
         verification::{Beginning, Purpose},
     },
 };
@@ -53,7 +53,7 @@ impl Issuer {
         let account = self.account_to_open(actor, id).await?;
         let mut chosen: Vec<&'static dyn SecondFactor> = Vec::new();
         for acr in acrs {
-            let one = registrable(acr, "factors.acr")?;
+            let one = self.registrable(acr, "factors.acr")?;
             must_be_ready(one, &account.body, self.now())?;
             if !chosen.iter().any(|other| other.acr() == one.acr()) {
                 chosen.push(one);
@@ -89,7 +89,7 @@ impl Issuer {
         let opt_in = |account: &mut Account| {
             let mut factors = Vec::with_capacity(acrs.len());
             for acr in &acrs {
-                must_be_ready(registrable(acr, "factors.acr")?, account, now)?;
+                must_be_ready(self.registrable(acr, "factors.acr")?, account, now)?;
                 factors.push(Factor { acr: acr.clone(), changed: now });
             }
             let recovery = Some(codes.clone());
@@ -153,7 +153,7 @@ impl Issuer {
         id: &str,
         acr: &str,
     ) -> Result<bool, AccountError> {
-        let one = registrable(acr, "acr")?;
+        let one = self.registrable(acr, "acr")?;
         let now = self.now();
         let add = |account: &mut Account| {
             if !account.needs_second_factor() {
@@ -250,13 +250,17 @@ impl Issuer {
         let shown = |code: &Zeroizing<String>| json!({"value": **code});
         Ok((state, fresh.shown.iter().map(shown).collect()))
     }
-}
 
-/// The factor that is called `acr`, if people can opt in to it. `field` is where it stands.
-fn registrable(acr: &str, field: &str) -> Result<&'static dyn SecondFactor, AccountError> {
-    factor(acr).ok_or_else(|| {
-        AccountError::Invalid(format!("{field}: this server cannot ask for such a factor"))
-    })
+    /// The factor that is called `acr`, if people can opt in to it. `field` is where it stands.
+    fn registrable(
+        &self,
+        acr: &str,
+        field: &str,
+    ) -> Result<&'static dyn SecondFactor, AccountError> {
+        self.second_factors().find(|factor| factor.acr() == acr).ok_or_else(|| {
+            AccountError::Invalid(format!("{field}: this server cannot ask for such a factor"))
+        })
+    }
 }
 
 /// Refuses a factor that the person could not show: nobody could sign in any more.

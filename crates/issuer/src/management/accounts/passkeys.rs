@@ -14,6 +14,7 @@ use crate::{
         Account, Device, MOST_DEVICES, MOST_PASSKEYS,
         repository::{TRIES, Versioned, Written},
     },
+    session::browser::SignedIn,
     sign_in::passkey::PasskeyError,
     store::{Kind, Notice},
 };
@@ -30,14 +31,28 @@ impl Issuer {
         id: &str,
         alias: &str,
     ) -> Result<Value, AccountError> {
+        let (state, options) = self.begin_passkey_of(actor, id, alias).await?;
+        let options = in_plain_letters(&json!({"publicKey": options}));
+        Ok(json!({"state": state, "credentialOptionsJson": URL_SAFE_NO_PAD.encode(options)}))
+    }
+
+    /// The same, for a page of this server: the state, and what
+    /// `PublicKeyCredential.parseCreationOptionsFromJSON` reads.
+    ///
+    /// # Errors
+    /// [`AccountError`] saying why not.
+    pub async fn begin_passkey_of(
+        &self,
+        actor: &Actor,
+        id: &str,
+        alias: &str,
+    ) -> Result<(String, Value), AccountError> {
         self.check_passkeys_are_on()?;
         check_text("alias", alias)?;
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
         actor.may_open(id, &stored.body)?;
         has_room(&stored.body)?;
-        let (state, options) = self.begin_passkey(&stored, alias).await?;
-        let options = in_plain_letters(&json!({"publicKey": options}));
-        Ok(json!({"state": state, "credentialOptionsJson": URL_SAFE_NO_PAD.encode(options)}))
+        Ok(self.begin_passkey(&stored, alias).await?)
     }
 
     /// Adds the passkey that `response` registers to the account `id`, if it answers what began with
@@ -55,10 +70,38 @@ impl Issuer {
         self.check_passkeys_are_on()?;
         let stored = self.stored_account(id).await?.ok_or(AccountError::NotFound("account"))?;
         actor.may_open(id, &stored.body)?;
-        let response = sent(response)?;
+        self.register_passkey(actor, &stored, state, &sent(response)?).await
+    }
+
+    /// The same for the page of a person about themselves, with what the browser said as JSON
+    /// (`RegistrationResponseJSON`).
+    ///
+    /// # Errors
+    /// [`AccountError`] saying why not.
+    pub async fn complete_own_passkey(
+        &self,
+        person: &SignedIn,
+        state: &str,
+        response: &str,
+    ) -> Result<(), AccountError> {
+        self.check_passkeys_are_on()?;
+        let stored = self.stored_account(&person.account_id).await?;
+        let stored = stored.ok_or(AccountError::NotFound("account"))?;
+        let response =
+            RegistrationResponse::read(response.as_bytes()).map_err(PasskeyError::from)?;
+        self.register_passkey(&Actor::default(), &stored, state, &response).await
+    }
+
+    async fn register_passkey(
+        &self,
+        actor: &Actor,
+        stored: &Versioned<Account>,
+        state: &str,
+        response: &RegistrationResponse,
+    ) -> Result<(), AccountError> {
         // First the state is used up: nothing is added twice, whatever happens next.
-        let device = self.verify_passkey(&stored, state, &response).await?;
-        self.add_passkey(actor, id, &device).await
+        let device = self.verify_passkey(stored, state, response).await?;
+        self.add_passkey(actor, &stored.id, &device).await
     }
 
     /// Whether passkeys can be registered at all, which is asked before anything that was sent is read

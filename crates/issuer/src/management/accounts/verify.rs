@@ -167,7 +167,7 @@ impl Issuer {
         };
         let state = self.begin_verification(&stored, beginning).await?;
         let content = Content::Code { code, minutes: MINUTES };
-        let locale = stored.body.attributes.preferred_language.as_deref();
+        let locale = stored.body.preferred_language();
         match self.send_message(&recipient, content, locale).await {
             Ok(()) => Ok(Some(state)),
             Err(SendError::Recipient) => Ok(None),

@@ -232,7 +232,10 @@ fn mfa_view(account: &Account) -> Value {
             "type": kind.map(SecondFactor::name),
         })
     });
-    let others = ROSTER.iter().filter(|kind| !chosen.has(kind.acr()));
+    // An account does not tell whether its site has passkeys, but whether there is one.
+    let can_have =
+        |kind: &dyn SecondFactor| kind.field().is_some() || kind.is_ready(account, Timestamp(0));
+    let others = ROSTER.iter().filter(|kind| !chosen.has(kind.acr()) && can_have(**kind));
     let registrable = others.map(|kind| registrable_factor(*kind, account));
     let opted_out = chosen.opted_out.map(|at| json!({"optOutAt": at.0}));
     json!({

@@ -58,6 +58,7 @@ fn of_people(document: &ClientDocument) -> Option<&'static str> {
         ("userinfo_signed_response_alg", document.userinfo_signed_response_alg.is_some()),
         ("default_max_age", document.default_max_age.is_some()),
         ("first_party", document.first_party),
+        ("require_second_factor", document.require_second_factor),
     ];
     members.into_iter().find_map(|(member, is_set)| is_set.then_some(member))
 }

@@ -53,6 +53,9 @@ pub struct ClientDocument {
     previous_secret_until: Option<Timestamp>,
     #[serde(default)]
     first_party: bool,
+    /// People sign in to it with a second factor, or a passkey.
+    #[serde(default)]
+    require_second_factor: bool,
     active: Option<bool>,
     #[serde(default)]
     scope: Scopes,
@@ -174,6 +177,9 @@ impl Resource for ClientDocument {
         if client.first_party {
             set("first_party", json!(true));
         }
+        if client.require_second_factor {
+            set("require_second_factor", json!(true));
+        }
         if !client.active && !client.template {
             set("active", json!(false));
         }
@@ -260,6 +266,7 @@ impl Resource for ClientDocument {
             previous_secret,
             jwks,
             first_party: self.first_party,
+            require_second_factor: self.require_second_factor,
             active: self.active != Some(false) && !self.revoked && !self.template,
             redirect_uris,
             post_logout_redirect_uris: self.post_logout_redirect_uris,

@@ -5,11 +5,13 @@
 //! proves a password and nothing else, and only the sign-in page may ask it, since it asks for the
 //! second factor next. Everybody else asks `Issuer::check_password_alone`.
 
+mod passkey;
 mod recovery;
 mod totp;
 
 use async_trait::async_trait;
 use castellan_proto::Timestamp;
+use serde_json::Value;
 
 pub use recovery::{RECOVERY_CODES, RecoveryCodes};
 
@@ -18,6 +20,7 @@ use crate::{
     Issuer,
     audit::origin,
     error::OAuthError,
+    language::Text,
     records::{Account, repository::Versioned},
     request::params::Params,
     session::browser::Browser,
@@ -40,17 +43,28 @@ pub trait SecondFactor: Send + Sync {
     /// The `amr` of those who used it (RFC 8176 §2), besides `mfa`.
     fn amr(&self) -> &'static [&'static str];
 
-    /// What its form asks for.
-    fn field(&self) -> Field;
+    /// What its form asks for; nothing is typed where the browser asks an authenticator.
+    fn field(&self) -> Option<Field>;
+
+    /// Whether the site offers it.
+    fn is_offered(&self, _issuer: &Issuer) -> bool {
+        true
+    }
+
+    /// What the browser asks an authenticator of `account` in the flow `flow`, if nothing is typed
+    /// (WebAuthn, `PublicKeyCredentialRequestOptionsJSON`).
+    fn request(&self, _issuer: &Issuer, _account: &Account, _flow: &str) -> Option<Value> {
+        None
+    }
 
     /// What a person reads whose form proved nothing.
-    fn problem(&self) -> &'static str;
+    fn problem(&self) -> Text;
 
     /// Whether `account` has something to show for it at `now`.
     fn is_ready(&self, account: &Account, now: Timestamp) -> bool;
 
-    /// Whether `form` proves it for `account`. What works once is used up by that. The attempt has been
-    /// counted.
+    /// Whether `form`, sent by `browser` in the flow `flow`, proves it for `account`. What works once is
+    /// used up by that. The attempt has been counted.
     ///
     /// # Errors
     /// [`OAuthError`] if that cannot be determined.
@@ -58,23 +72,26 @@ pub trait SecondFactor: Send + Sync {
         &self,
         issuer: &Issuer,
         account: &Versioned<Account>,
-        form: &Params,
+        (flow, form): (&str, &Params),
+        browser: &Browser,
     ) -> Result<bool, OAuthError>;
 }
 
 /// Every kind of second factor that people can opt in to, in the order in which the page shows them.
-pub const ROSTER: &[&dyn SecondFactor] = &[&totp::Totp];
+pub const ROSTER: &[&dyn SecondFactor] = &[&totp::Totp, &passkey::PasskeyFactor];
 
 /// What stands in for all of them.
 const RECOVERY: &dyn SecondFactor = &recovery::RecoveryCode;
 
 /// The form of a second factor.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FactorForm {
     /// What it sends as `method`.
     pub method: &'static str,
-    /// What it asks for.
-    pub field: Field,
+    /// What it asks for, if something is typed.
+    pub field: Option<Field>,
+    /// What the browser asks an authenticator, if nothing is.
+    pub request: Option<Value>,
     /// Whether it is for those who have nothing else at hand.
     pub is_recovery: bool,
 }
@@ -85,26 +102,32 @@ pub fn factor(acr: &str) -> Option<&'static dyn SecondFactor> {
     ROSTER.iter().find(|factor| factor.acr() == acr).copied()
 }
 
-/// What `account` can show at `now` as a second factor: the kinds that it opted in to, and recovery
-/// codes.
-fn ready(account: &Account, now: Timestamp) -> Vec<&'static dyn SecondFactor> {
-    let has = |factor: &&dyn SecondFactor| {
-        account.attached.mfa.as_ref().is_some_and(|mfa| mfa.has(factor.acr()))
-    };
-    let chosen = ROSTER.iter().copied().filter(has);
-    chosen.chain([RECOVERY]).filter(|factor| factor.is_ready(account, now)).collect()
-}
-
 impl Issuer {
-    /// The forms by which `account` shows a second factor.
+    /// The kinds of second factor that this site offers, in the order of the [`ROSTER`].
+    pub fn second_factors(&self) -> impl Iterator<Item = &'static dyn SecondFactor> {
+        ROSTER.iter().copied().filter(|factor| factor.is_offered(self))
+    }
+
+    /// What `account` can show as a second factor: the kinds that it opted in to, and recovery codes.
+    fn ready_factors(&self, account: &Account) -> Vec<&'static dyn SecondFactor> {
+        let now = self.now();
+        let has = |factor: &&dyn SecondFactor| {
+            account.attached.mfa.as_ref().is_some_and(|mfa| mfa.has(factor.acr()))
+        };
+        let chosen = self.second_factors().filter(has);
+        chosen.chain([RECOVERY]).filter(|factor| factor.is_ready(account, now)).collect()
+    }
+
+    /// The forms by which `account` shows a second factor in the flow `flow`.
     #[must_use]
-    pub fn second_factor_forms(&self, account: &Account) -> Vec<FactorForm> {
+    pub fn second_factor_forms(&self, account: &Account, flow: &str) -> Vec<FactorForm> {
         let form = |factor: &dyn SecondFactor| FactorForm {
             method: factor.name(),
             field: factor.field(),
+            request: factor.request(self, account, flow),
             is_recovery: factor.name() == RECOVERY.name(),
         };
-        ready(account, self.now()).into_iter().map(form).collect()
+        self.ready_factors(account).into_iter().map(form).collect()
     }
 
     /// The kind that `form` belongs to, of those that `account` can show: the first one unless the form
@@ -114,15 +137,15 @@ impl Issuer {
         account: &Account,
         form: &Params,
     ) -> Option<&'static dyn SecondFactor> {
-        let mut factors = ready(account, self.now()).into_iter();
+        let mut factors = self.ready_factors(account).into_iter();
         match form.get("method") {
             None => factors.next(),
             Some(name) => factors.find(|factor| factor.name() == name),
         }
     }
 
-    /// Whether `form`, sent by `browser`, proves `factor` for `account`. The attempt is counted before
-    /// anything is checked, for this account and this kind, and where it comes from
+    /// Whether `form`, sent by `browser` in a flow, proves `factor` for `account`. The attempt is counted
+    /// before anything is checked, for this account and this kind, and where it comes from
     /// (`docs/rules.md` rule 48).
     ///
     /// # Errors
@@ -131,14 +154,14 @@ impl Issuer {
         &self,
         factor: &'static dyn SecondFactor,
         account: &Versioned<Account>,
-        form: &Params,
+        form: (&str, &Params),
         browser: &Browser,
     ) -> Result<bool, OAuthError> {
         origin::aims_at_user(&account.id);
         // No name that people type has capital letters when it is counted.
         let subject = format!("SECOND FACTOR:{}:{}", factor.name(), account.id);
         let guess = self.count_guess(&subject, None, browser).await?;
-        let is_right = !guess.is_refused && factor.check(self, account, form).await?;
+        let is_right = !guess.is_refused && factor.check(self, account, form, browser).await?;
         if is_right {
             self.guess_was_good(guess).await?;
         }

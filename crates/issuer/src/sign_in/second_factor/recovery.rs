@@ -11,12 +11,14 @@ use crate::{
     Issuer,
     error::OAuthError,
     keys::Branch,
+    language::Text,
     records::{
         self, Account, RecoveryBatch, acr,
         repository::{Update, Versioned},
     },
     request::params::Params,
     secrets::hashing::KEYED,
+    session::browser::Browser,
     sign_in::{Field, FieldKind},
     store::{Notice, StoreError},
 };
@@ -60,17 +62,29 @@ impl SecondFactor for RecoveryCode {
         &[]
     }
 
-    fn field(&self) -> Field {
-        Field {
+    fn field(&self) -> Option<Field> {
+        Some(Field {
             name: "recovery_code",
-            label: "Recovery code",
+            label: Text {
+                en: "Recovery code",
+                ca: "Codi de recuperació",
+                es: "Código de recuperación",
+                de: "Wiederherstellungscode",
+                fr: "Code de récupération",
+            },
             kind: FieldKind::Text,
             autocomplete: "off",
-        }
+        })
     }
 
-    fn problem(&self) -> &'static str {
-        "This recovery code is not right, or was used already. Each works once."
+    fn problem(&self) -> Text {
+        Text {
+            en: "This recovery code is not right, or was used already. Each works once.",
+            ca: "Aquest codi de recuperació no és correcte o ja s’ha fet servir. Cadascun funciona una vegada.",
+            es: "Este código de recuperación no es correcto o ya se ha usado. Cada uno funciona una vez.",
+            de: "Dieser Wiederherstellungscode ist falsch oder wurde schon verwendet. Jeder gilt einmal.",
+            fr: "Ce code de récupération est incorrect ou a déjà servi. Chacun ne sert qu’une fois.",
+        }
     }
 
     fn is_ready(&self, account: &Account, _: Timestamp) -> bool {
@@ -82,7 +96,8 @@ impl SecondFactor for RecoveryCode {
         &self,
         issuer: &Issuer,
         account: &Versioned<Account>,
-        form: &Params,
+        (_, form): (&str, &Params),
+        _: &Browser,
     ) -> Result<bool, OAuthError> {
         let typed = form.secret("recovery_code");
         let Some(code) = typed.and_then(|typed| normal(typed.expose())) else { return Ok(false) };

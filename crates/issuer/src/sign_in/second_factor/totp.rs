@@ -7,12 +7,14 @@ use super::SecondFactor;
 use crate::{
     Issuer,
     error::OAuthError,
+    language::Text,
     records::{
         Account, Device, DeviceTotp, acr,
         repository::{Update, Versioned},
     },
     request::params::Params,
     secrets::totp::{DIGITS, TotpKey},
+    session::browser::Browser,
     sign_in::{Field, FieldKind},
     store::{Notice, StoreError},
 };
@@ -38,17 +40,29 @@ impl SecondFactor for Totp {
         &["otp"]
     }
 
-    fn field(&self) -> Field {
-        Field {
+    fn field(&self) -> Option<Field> {
+        Some(Field {
             name: "code",
-            label: "Code from your authenticator app",
+            label: Text {
+                en: "Code from your authenticator app",
+                ca: "Codi de la teva aplicació d’autenticació",
+                es: "Código de tu aplicación de autenticación",
+                de: "Code aus Ihrer Authenticator-App",
+                fr: "Code de votre application d’authentification",
+            },
             kind: FieldKind::Code,
             autocomplete: "one-time-code",
-        }
+        })
     }
 
-    fn problem(&self) -> &'static str {
-        "This code is not right, or was used already. Enter the code that your app shows now."
+    fn problem(&self) -> Text {
+        Text {
+            en: "This code is not right, or was used already. Enter the code that your app shows now.",
+            ca: "Aquest codi no és correcte o ja s’ha fet servir. Escriu el codi que l’aplicació mostra ara.",
+            es: "Este código no es correcto o ya se ha usado. Escribe el código que tu aplicación muestra ahora.",
+            de: "Dieser Code ist falsch oder wurde schon verwendet. Geben Sie den Code ein, den Ihre App jetzt zeigt.",
+            fr: "Ce code est incorrect ou a déjà servi. Saisissez le code que votre application affiche maintenant.",
+        }
     }
 
     fn is_ready(&self, account: &Account, now: Timestamp) -> bool {
@@ -59,7 +73,8 @@ impl SecondFactor for Totp {
         &self,
         issuer: &Issuer,
         account: &Versioned<Account>,
-        form: &Params,
+        (_, form): (&str, &Params),
+        _: &Browser,
     ) -> Result<bool, OAuthError> {
         // Apps show a code in two groups.
         let code: String = form.get("code").unwrap_or_default().split_whitespace().collect();

@@ -14,6 +14,7 @@ mod more_grants;
 mod more_sign_in_methods;
 mod names;
 mod params;
+mod passkey_sign_in;
 mod passkeys;
 mod people;
 mod reach;

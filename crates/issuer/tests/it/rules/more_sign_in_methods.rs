@@ -6,6 +6,7 @@ use castellan_issuer::{
     Issuer, Versioned,
     authorization::next::{FlowError, SignInOutcome},
     error::OAuthError,
+    language::Text,
     records::Account,
     request::params::Params,
     session::browser::Browser,
@@ -17,6 +18,22 @@ use crate::harness::{Harness, Tab, login_flow, params};
 
 /// Whoever has the letter is Ada.
 struct Letter;
+
+const LABEL: Text = Text {
+    en: "Code from the letter",
+    ca: "Codi de la carta",
+    es: "Código de la carta",
+    de: "Code aus dem Brief",
+    fr: "Code de la lettre",
+};
+
+const WRONG: Text = Text {
+    en: "This is not the code from the letter.",
+    ca: "Aquest no és el codi de la carta.",
+    es: "Este no es el código de la carta.",
+    de: "Das ist nicht der Code aus dem Brief.",
+    fr: "Ce n’est pas le code de la lettre.",
+};
 
 const METHODS: Roster = &[sign_in::ROSTER[0], &Letter];
 
@@ -33,21 +50,21 @@ impl SignInMethod for Letter {
     fn fields(&self) -> &'static [Field] {
         const FIELDS: &[Field] = &[Field {
             name: "code",
-            label: "Code from the letter",
+            label: LABEL,
             kind: FieldKind::Code,
             autocomplete: "one-time-code",
         }];
         FIELDS
     }
 
-    fn problem(&self) -> &'static str {
-        "This is not the code from the letter."
+    fn problem(&self) -> Text {
+        WRONG
     }
 
     async fn check(
         &self,
         issuer: &Issuer,
-        form: &Params,
+        (_, form): (&str, &Params),
         _: &Browser,
     ) -> Result<Option<Versioned<Account>>, OAuthError> {
         if form.get("code") != Some("123456") {
@@ -68,7 +85,7 @@ async fn a_method_that_one_file_adds_signs_people_in_by_its_name() {
 
     harness.issuer = harness.issuer.signing_in_by(METHODS);
     let wrong = harness.issuer.sign_in(&flow, &letter("654321"), &tab.browser()).await.unwrap();
-    assert!(matches!(wrong, SignInOutcome::No("This is not the code from the letter.")));
+    assert!(matches!(wrong, SignInOutcome::No(WRONG)));
     let right = harness.issuer.sign_in(&flow, &letter("123456"), &tab.browser()).await.unwrap();
     let SignInOutcome::Yes(cookie, _) = right else { panic!("the code is right") };
     tab.session = Some(cookie.text());

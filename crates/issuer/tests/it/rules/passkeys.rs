@@ -51,13 +51,25 @@ async fn register(harness: &Harness, account: &str, authenticator: &mut Authenti
     complete(harness, (account, &state), &response).await.unwrap();
 }
 
+/// What a page asks, and the challenge in it.
+struct Request {
+    challenge: String,
+    options: Value,
+}
+
+fn request(harness: &Harness) -> Request {
+    let challenge = encoded(&castellan_proto::random::<32>());
+    let options = harness.issuer.passkey_request(None, &challenge).unwrap();
+    Request { challenge, options }
+}
+
 /// Whom `authenticator` proves to the page of `harness`, about which `lies` lies.
 async fn used(
     harness: &Harness,
     (authenticator, lies): (&mut Authenticator, &Lies),
     expected: Option<&str>,
 ) -> Result<Option<String>, OAuthError> {
-    let request = harness.issuer.passkey_request(None).unwrap();
+    let request = request(harness);
     let response = authenticator.get(&request.options, lies).to_string();
     let browser = Tab::new().browser();
     let challenge = &*request.challenge;
@@ -98,7 +110,7 @@ async fn a_passkey_proves_whose_it_is() {
     // Who has to be known is asked for their own passkeys; an authenticator that names nobody will do.
     let now = harness.issuer.now();
     let ada = harness.issuer.repository().get::<Account>("ada-1", now).await.unwrap().unwrap();
-    options = harness.issuer.passkey_request(Some(&ada.body)).unwrap().options;
+    options = harness.issuer.passkey_request(Some(&ada.body), "AAAA").unwrap();
     assert_eq!(options["allowCredentials"].as_array().unwrap().len(), 3);
     assert_eq!(options["userVerification"], "required");
 }
@@ -109,7 +121,7 @@ async fn an_authenticator_that_names_nobody_proves_only_who_is_expected() {
     let mut authenticator = Authenticator::new(-7);
     register(&harness, "ada-1", &mut authenticator).await;
     for (expected, proven) in [(None, None), (Some("ada-1"), Some("ada-1"))] {
-        let request = harness.issuer.passkey_request(None).unwrap();
+        let request = request(&harness);
         let mut response = authenticator.get(&request.options, &Lies::none(ISSUER));
         response["response"]["userHandle"] = Value::Null;
         let (response, browser) = (response.to_string(), Tab::new().browser());
@@ -203,7 +215,7 @@ async fn of_uses_with_one_counter_one_counts() {
     let mut authenticator = Authenticator::new(-7);
     authenticator.counter = 1;
     register(&harness, "ada-1", &mut authenticator).await;
-    let request = harness.issuer.passkey_request(None).unwrap();
+    let request = request(&harness);
     let response = authenticator.get(&request.options, &Lies::none(ISSUER)).to_string();
     let uses = race(&harness, move |harness, _| {
         let (challenge, response) = (request.challenge.clone(), response.clone());

@@ -2,7 +2,6 @@
 //! password.
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -16,35 +15,52 @@ use castellan_proto::Secret;
 
 use super::{
     cookies::{self, Visitor},
-    respond, scope_text,
+    localized::LocalizedApp,
+    problems, respond,
 };
 use crate::{
     app::App,
-    pages::{AccountPage, App as AppRow, Session as SessionRow},
+    pages::{AccountPage, App as AppRow, Passkey as PasskeyRow, Session as SessionRow},
     wire::{error::Refusal, extract::Form},
 };
 
 /// The account page; without a session, the sign-in page.
-pub(crate) async fn show(State(app): State<App>, visitor: Visitor) -> Result<Response, Refusal> {
+pub(crate) async fn show(app: LocalizedApp, visitor: Visitor) -> Result<Response, Refusal> {
     let Some(person) = signed_in(&app, &visitor).await? else {
         return Ok(respond::see_other("/auth/login"));
     };
-    page(&app, &person, StatusCode::OK, None).await
+    page(&app, &person, StatusCode::OK, Problem::default()).await
 }
 
-/// The page of `person`, with what is wrong with a password that was to be changed.
-async fn page(
-    app: &App,
+/// What is wrong with a form of the page, in words for a person.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Problem<'a> {
+    /// With the one that changes the password.
+    pub(super) password: Option<&'a str>,
+    /// With those about passkeys.
+    pub(super) passkeys: Option<&'a str>,
+}
+
+impl<'a> Problem<'a> {
+    fn of_password(text: &'a str) -> Self {
+        Self { password: Some(text), ..Self::default() }
+    }
+}
+
+/// The page of `person`.
+pub(super) async fn page(
+    app: &LocalizedApp,
     person: &SignedIn,
     status: StatusCode,
-    problem: Option<&str>,
+    problem: Problem<'_>,
 ) -> Result<Response, Refusal> {
     let agreed = app.issuer().agreed(&person.account_id).await.map_err(OAuthError::from)?;
-    let since: Vec<_> = agreed.iter().map(|one| day(one.since.0)).collect();
+    let texts = app.texts();
+    let since: Vec<_> = agreed.iter().map(|one| texts.day(one.since.0)).collect();
     let abilities: Vec<Vec<String>> = agreed
         .iter()
         .map(|one| {
-            let claims = one.claims.iter().map(|claim| scope_text::of_claim(claim));
+            let claims = one.claims.iter().map(|claim| texts.scopes.claim(claim));
             one.scopes.iter().cloned().chain(claims).collect()
         })
         .collect();
@@ -60,7 +76,8 @@ async fn page(
         })
         .collect();
     let sessions = app.issuer().own_sessions(person).await.map_err(OAuthError::from)?;
-    let days: Vec<_> = sessions.iter().map(|one| (day(one.since.0), day(one.used.0))).collect();
+    let days: Vec<_> =
+        sessions.iter().map(|one| (texts.day(one.since.0), texts.day(one.used.0))).collect();
     let sessions: Vec<_> = sessions
         .iter()
         .zip(&days)
@@ -72,9 +89,20 @@ async fn page(
             apps: &one.apps,
         })
         .collect();
-    let site = &app.title();
+    let made: Vec<_> =
+        person.account.attached.devices.iter().filter(|one| one.passkey.is_some()).collect();
+    let days: Vec<_> = made.iter().map(|one| texts.day(one.created.0)).collect();
+    let passkeys: Vec<_> = made
+        .iter()
+        .zip(&days)
+        .map(|(one, since)| PasskeyRow {
+            device: &one.device_id,
+            name: one.alias.as_deref().unwrap_or_default(),
+            since,
+        })
+        .collect();
     let shown = AccountPage {
-        site,
+        frame: app.frame(),
         account_name: &person.account.display_name(),
         user_name: &person.account.user_name,
         csrf: &app.issuer().csrf_token(&person.session),
@@ -83,17 +111,19 @@ async fn page(
             .password
             .as_ref()
             .map(|_| app.issuer().settings().secrets.password_min_length),
-        problem,
+        problem: problem.password,
+        passkeys: app.issuer().settings().passkeys.as_ref().map(|_| &*passkeys),
+        passkey_problem: problem.passkeys,
         apps: &apps,
         sessions: &sessions,
     };
-    Ok(respond::html(status, &shown, None))
+    Ok(respond::html_with_script(status, &shown, None))
 }
 
 /// Changes the password. The browser in which the person has just proved the current one is signed in
 /// anew, and no other is any more.
 pub(crate) async fn change_password(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
@@ -114,42 +144,31 @@ pub(crate) async fn change_password(
     let account = match changed {
         Ok(account) => account,
         Err(ChangeError::Token(OAuthError::Throttled(seconds))) => {
-            let problem = format!("Too many attempts. Try again in {seconds} s.");
+            let problem = (app.texts().common.throttled)(seconds);
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let mut response = page(&app, &person, status, Some(&problem)).await?;
+            let mut response = page(&app, &person, status, Problem::of_password(&problem)).await?;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             return Ok(response);
         }
         Err(ChangeError::Token(error)) => return Err(error.into()),
         Err(problem) => {
-            let problem = in_words(&problem);
+            let problem = problems::of_change(&problem, app.texts());
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return page(&app, &person, status, Some(&problem)).await;
+            return page(&app, &person, status, Problem::of_password(&problem)).await;
         }
     };
     let again = app.issuer().sign_in_again(account, &visitor.browser, person.amr).await;
     let (cookie, _) = again.map_err(OAuthError::from)?;
-    let text = "You are still signed in here, and were signed out everywhere else.";
-    let mut response = respond::message(&app, StatusCode::OK, "Your password is changed", text);
+    let changed = &app.texts().account.password_changed;
+    let mut response = respond::message(&app, StatusCode::OK, changed);
     visitor.set_session(&app, &mut response, &cookie);
     Ok(response)
-}
-
-/// `problem` as a person reads it.
-fn in_words(problem: &ChangeError) -> String {
-    match problem {
-        ChangeError::Wrong => "The current password is wrong.".to_owned(),
-        ChangeError::Same => "The new password is the current one. Choose another one.".to_owned(),
-        ChangeError::Differ => "The passwords do not match.".to_owned(),
-        ChangeError::Password(why) => format!("The new password {why}. Choose another one."),
-        ChangeError::Token(error) => error.to_string(),
-    }
 }
 
 /// Ends one of the person's other sessions, or all of them. One that is over, or another person's,
 /// changes nothing.
 pub(crate) async fn end_sessions(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
@@ -171,14 +190,19 @@ pub(crate) async fn end_sessions(
 }
 
 /// Whether the form is one of this site that was drawn for this session.
-fn is_own_form(app: &App, person: &SignedIn, headers: &HeaderMap, params: &Params) -> bool {
+pub(super) fn is_own_form(
+    app: &LocalizedApp,
+    person: &SignedIn,
+    headers: &HeaderMap,
+    params: &Params,
+) -> bool {
     let token = params.get("csrf").unwrap_or_default();
     cookies::is_same_origin(app, headers) && app.issuer().csrf_matches(&person.session, token)
 }
 
 /// Takes back what was agreed to for one app.
 pub(crate) async fn withdraw(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
@@ -196,45 +220,4 @@ pub(crate) async fn withdraw(
 
 pub(crate) async fn signed_in(app: &App, visitor: &Visitor) -> Result<Option<SignedIn>, Refusal> {
     Ok(app.issuer().signed_in(&visitor.browser).await.map_err(OAuthError::from)?)
-}
-
-/// A day as people write it, in UTC.
-fn day(seconds: u64) -> String {
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    // Days since 1 March 0000 split into eras of 400 years (H. Hinnant's civil calendar).
-    let days = seconds / 86_400 + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = (shifted + 2) % 12;
-    let year = era * 400 + year + u64::from(month < 2);
-    let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"");
-    format!("{day} {month} {year}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::day;
-
-    #[test]
-    fn days_read_as_people_write_them() {
-        assert_eq!(day(0), "1 January 1970");
-        assert_eq!(day(951_782_400), "29 February 2000");
-        assert_eq!(day(1_795_392_000), "23 November 2026");
-    }
 }

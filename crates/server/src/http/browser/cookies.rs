@@ -51,7 +51,7 @@ impl Visitor {
     /// Browsers keep it for as long as the session may last, or as the site's `AuthConfig` says.
     pub(crate) fn set_session(&self, app: &App, response: &mut Response, cookie: &Opaque) {
         let longest = app.issuer().settings().session_absolute.get().as_secs();
-        let age = app.theme().cookie_max_age.map_or(longest, |age| age.min(longest));
+        let age = app.theme().cookie_max_age().map_or(longest, |age| age.min(longest));
         set(app, response, SESSION, &cookie.text(), age);
         if let Some(mark) = &self.browser.mark {
             set(app, response, app.mark_cookie(), &mark.text(), age.max(MARK_SECONDS));

@@ -11,6 +11,7 @@ use castellan_issuer::{authorization::next::FlowError, error::OAuthError};
 
 use super::{
     cookies::{self, Visitor},
+    localized::LocalizedApp,
     respond,
 };
 use crate::{
@@ -34,20 +35,20 @@ pub(crate) async fn begin(
 /// The form. A code in the query fills it in; the person still has to send it, so that no link
 /// connects a device by itself.
 pub(crate) async fn show(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Response {
     let params = extract::query(query.as_deref()).unwrap_or_default();
-    let scanned: String = params.get("user_code").unwrap_or_default().chars().take(16).collect();
-    let mut response = form(&app, &scanned, StatusCode::OK, None);
+    let shown = params.get("user_code").map(shown).unwrap_or_default();
+    let mut response = form(&app, &shown, StatusCode::OK, None);
     visitor.remember(&app, &mut response);
     response
 }
 
 /// The form comes back.
 pub(crate) async fn submit(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
@@ -66,21 +67,31 @@ pub(crate) async fn submit(
 }
 
 /// The form again: nothing reveals whether a code was valid once.
-fn wrong_code(app: &App) -> Response {
-    let problem =
-        "No device is waiting for this code. Check the code, or start again on the device.";
-    form(app, "", StatusCode::BAD_REQUEST, Some(problem))
+fn wrong_code(app: &LocalizedApp) -> Response {
+    form(app, "", StatusCode::BAD_REQUEST, Some(app.texts().device.no_device))
 }
 
-fn later(app: &App, seconds: u64) -> Response {
-    let problem = format!("Too many attempts. Try again in {seconds} s.");
+fn later(app: &LocalizedApp, seconds: u64) -> Response {
+    let problem = (app.texts().common.throttled)(seconds);
     let mut response = form(app, "", StatusCode::TOO_MANY_REQUESTS, Some(&problem));
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
-fn form(app: &App, user_code: &str, status: StatusCode, problem: Option<&str>) -> Response {
-    respond::html(status, &DevicePage { site: &app.title(), user_code, problem }, None)
+fn form(
+    app: &LocalizedApp,
+    user_code: &str,
+    status: StatusCode,
+    problem: Option<&str>,
+) -> Response {
+    respond::html(status, &DevicePage { frame: app.frame(), user_code, problem }, None)
+}
+
+/// What came with the address, as the device shows it, in no more characters than codes have.
+fn shown(code: &str) -> String {
+    const LONGEST: usize = 16;
+    let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(LONGEST).collect();
+    hyphenated(&code.to_ascii_uppercase())
 }
 
 /// A user code as devices show it.

@@ -1,18 +1,17 @@
 //! `/auth/forgot-password`: a link by mail that sets a new password, where mail is configured.
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use castellan_issuer::error::OAuthError;
+use castellan_issuer::{error::OAuthError, sign_in::reset::RESET_SECONDS};
 
 use super::{
     cookies::{self, Visitor},
+    localized::LocalizedApp,
     respond,
 };
 use crate::{
-    app::App,
     pages::ForgotPage,
     wire::{error::Refusal, extract::Form},
 };
@@ -21,7 +20,7 @@ use crate::{
 pub(crate) const FORGOT_PATH: &str = "/auth/forgot-password";
 
 /// The form.
-pub(crate) async fn show(State(app): State<App>) -> Response {
+pub(crate) async fn show(app: LocalizedApp) -> Response {
     if !app.issuer().mails_reset_links() {
         return not_offered(&app);
     }
@@ -30,7 +29,7 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
 
 /// The form comes back. The answer is the same for every name, and does not wait for the mail.
 pub(crate) async fn submit(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
@@ -43,18 +42,17 @@ pub(crate) async fn submit(
     }
     let name = params.get("username").unwrap_or_default().trim();
     if name.is_empty() {
-        let problem = "Enter your username or e-mail.";
+        let problem = app.texts().password.enter_name;
         return form(&app, StatusCode::UNPROCESSABLE_ENTITY, Some(problem));
     }
-    match app.issuer().forgot_password(name, &visitor.browser).await {
+    match app.issuer().forgot_password(name, app.language().tag(), &visitor.browser).await {
         Ok(()) => {
-            let text = "If we know you by this name and have your e-mail address, a link is on its \
-                        way to you. It is valid for 15 minutes. If nothing arrives, look into your \
-                        spam folder, or ask your administrator.";
-            respond::message(&app, StatusCode::OK, "Look into your mailbox", text)
+            let t = &app.texts().password;
+            let text = (t.link_sent)(RESET_SECONDS / 60);
+            respond::message(&app, StatusCode::OK, (t.link_sent_title, &*text))
         }
         Err(OAuthError::Throttled(seconds)) => {
-            let problem = format!("Too many attempts. Try again in {seconds} s.");
+            let problem = (app.texts().common.throttled)(seconds);
             let mut response = form(&app, StatusCode::TOO_MANY_REQUESTS, Some(&problem));
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
@@ -63,12 +61,10 @@ pub(crate) async fn submit(
     }
 }
 
-fn not_offered(app: &App) -> Response {
-    let text = "This server sends no mail. Ask your administrator for a new password.";
-    respond::message(app, StatusCode::NOT_FOUND, "Links are not sent", text)
+fn not_offered(app: &LocalizedApp) -> Response {
+    respond::message(app, StatusCode::NOT_FOUND, &app.texts().password.no_mail)
 }
 
-fn form(app: &App, status: StatusCode, problem: Option<&str>) -> Response {
-    let site = &app.title();
-    respond::html(status, &ForgotPage { site, problem }, None)
+fn form(app: &LocalizedApp, status: StatusCode, problem: Option<&str>) -> Response {
+    respond::html(status, &ForgotPage { frame: app.frame(), problem }, None)
 }

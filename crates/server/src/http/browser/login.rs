@@ -1,13 +1,13 @@
 //! `/auth/login`: who are you?
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use castellan_issuer::{
     authorization::next::{FlowError, FlowView, SignInOutcome},
     error::OAuthError,
+    language::{Language, Text},
     request::params::Params,
     sign_in::{
         FieldKind, SignInMethod,
@@ -18,11 +18,11 @@ use castellan_issuer::{
 use super::{
     cookies::{self, Visitor},
     forgot::FORGOT_PATH,
+    localized::LocalizedApp,
     respond,
 };
 use crate::{
-    app::App,
-    pages::{Input, InputKind, LoginPage, SignInForm},
+    pages::{AuthenticatorForm, Input, InputKind, LoginPage, SignInForm},
     wire::{
         error::Refusal,
         extract::{Form, Query},
@@ -31,7 +31,7 @@ use crate::{
 
 /// The sign-in form. Without a flow, a person signs in to Castellan itself.
 pub(crate) async fn show(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     Query(params): Query,
     headers: HeaderMap,
@@ -49,14 +49,14 @@ pub(crate) async fn show(
         return response;
     };
     match app.issuer().view_flow(flow, &visitor.browser).await {
-        Ok(view) => form(&app, flow, &view, StatusCode::OK, None),
+        Ok(view) => form(&app.for_flow(&view), flow, &view, StatusCode::OK, None),
         Err(error) => respond::refused(error, &app, &headers),
     }
 }
 
 /// The form comes back.
 pub(crate) async fn submit(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
@@ -79,7 +79,7 @@ pub(crate) async fn submit(
 
 /// The answer to a form of a sign-in that another site sent, or by which the person declined.
 pub(super) async fn declined(
-    app: &App,
+    app: &LocalizedApp,
     visitor: &Visitor,
     params: &Params,
     headers: &HeaderMap,
@@ -99,14 +99,14 @@ pub(super) enum Attempt {
     /// It is answered.
     Answered(Response),
     /// What was shown is wrong: the form appears again, with this text.
-    Wrong(&'static str),
+    Wrong(Text),
     /// There were too many attempts: the form appears again, for use in this number of seconds.
     Throttled(u64),
 }
 
 /// Answers `outcome` as far as the page does not matter on which the attempt was made.
 pub(super) async fn attempt(
-    app: &App,
+    app: &LocalizedApp,
     visitor: &Visitor,
     outcome: Result<SignInOutcome, FlowError>,
     headers: &HeaderMap,
@@ -130,14 +130,9 @@ pub(super) async fn attempt(
     })
 }
 
-/// The text of the form that appears again after too many attempts.
-pub(super) fn try_later(seconds: u64) -> String {
-    format!("Too many attempts. Try again in {seconds} s.")
-}
-
 /// The page that sets a new password, for `person`, who has shown all that they sign in with, and has to
 /// change their password first.
-async fn change_first(app: &App, person: &str) -> Response {
+async fn change_first(app: &LocalizedApp, person: &str) -> Response {
     match app.issuer().issue_reset(person).await {
         Ok(token) => {
             let mut response = respond::see_other(RESET_PATH);
@@ -153,8 +148,8 @@ async fn change_first(app: &App, person: &str) -> Response {
 }
 
 /// What was typed in as the name of the person.
-fn user_name<'a>(app: &App, form: &'a Params) -> &'a str {
-    let fields = app.issuer().sign_in_methods().iter().flat_map(|method| method.fields());
+fn user_name<'a>(app: &LocalizedApp, form: &'a Params) -> &'a str {
+    let fields = app.issuer().sign_in_methods().flat_map(SignInMethod::fields);
     let mut names = fields.filter(|field| field.kind == FieldKind::UserName);
     names.find_map(|field| form.get(field.name)).unwrap_or_default()
 }
@@ -168,15 +163,17 @@ struct Typed<'a> {
 
 /// The form again, with the name as it was typed.
 async fn again(
-    app: &App,
+    app: &LocalizedApp,
     visitor: &Visitor,
     Typed { flow, name }: Typed<'_>,
-    problem: &str,
+    problem: Text,
     headers: &HeaderMap,
 ) -> Response {
     match app.issuer().view_flow(flow, &visitor.browser).await {
         Ok(view) => {
             let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
+            let app = &app.for_flow(&view);
+            let problem = problem.in_language(app.language());
             form(app, flow, &view, StatusCode::UNAUTHORIZED, Some(problem))
         }
         Err(error) => respond::refused(error, app, headers),
@@ -184,22 +181,36 @@ async fn again(
 }
 
 /// The form again after too many attempts: the same words whether there is such a person or not.
-async fn later(app: &App, visitor: &Visitor, flow: &str, name: &str, seconds: u64) -> Response {
-    let problem = try_later(seconds);
+async fn later(
+    app: &LocalizedApp,
+    visitor: &Visitor,
+    flow: &str,
+    name: &str,
+    seconds: u64,
+) -> Response {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let mut response = match app.issuer().view_flow(flow, &visitor.browser).await {
         Ok(view) => {
             let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
+            let app = &app.for_flow(&view);
+            let problem = (app.texts().common.throttled)(seconds);
             form(app, flow, &view, status, Some(&problem))
         }
-        Err(_) => respond::message(app, status, "Too many attempts", &problem),
+        Err(_) => {
+            let text = (app.texts().common.throttled)(seconds);
+            respond::message(app, status, (app.texts().errors.too_many_attempts, &*text))
+        }
     };
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
 /// The form of `method`, with the name of the person filled in as far as it is known.
-fn sign_in_form<'a>(method: &'a dyn SignInMethod, login_hint: &'a str) -> SignInForm<'a> {
+fn sign_in_form<'a>(
+    method: &'a dyn SignInMethod,
+    login_hint: &'a str,
+    language: Language,
+) -> SignInForm<'a> {
     let fields = method.fields().iter().map(|field| {
         let value = if field.kind == FieldKind::UserName { login_hint } else { "" };
         let kind = match field.kind {
@@ -210,7 +221,7 @@ fn sign_in_form<'a>(method: &'a dyn SignInMethod, login_hint: &'a str) -> SignIn
         };
         Input {
             name: field.name,
-            label: field.label,
+            label: field.label.in_language(language),
             kind,
             autocomplete: field.autocomplete,
             value,
@@ -220,25 +231,33 @@ fn sign_in_form<'a>(method: &'a dyn SignInMethod, login_hint: &'a str) -> SignIn
 }
 
 fn form(
-    app: &App,
+    app: &LocalizedApp,
     flow: &str,
     view: &FlowView,
     status: StatusCode,
     problem: Option<&str>,
 ) -> Response {
-    let methods = app.issuer().sign_in_methods();
-    let forms = methods.iter().map(|method| sign_in_form(*method, &view.login_hint)).collect();
-    let (site, theme) = (&app.title(), app.theme());
+    let typed = app.issuer().sign_in_methods().filter(|method| !method.fields().is_empty());
+    let forms = typed.map(|method| sign_in_form(method, &view.login_hint, app.language()));
+    let request = |method: &dyn SignInMethod| {
+        let options = method.request(app.issuer(), flow)?;
+        Some(AuthenticatorForm { method: method.name(), options: options.to_string() })
+    };
+    let authenticator = app.issuer().sign_in_methods().find_map(request);
+    let forms = forms.collect();
+    let theme = app.theme();
     let own = app.issuer().mails_reset_links().then_some(FORGOT_PATH);
     let login = LoginPage {
-        site,
-        heading: theme.title.as_deref(),
-        forgot_password_url: theme.forgot_password_url.as_deref().or(own),
+        frame: app.frame(),
+        heading: theme.title(app.language()),
+        text: theme.text(app.language()),
+        forgot_password_url: theme.forgot_password_url().or(own),
         client_name: view.client_name.as_deref(),
         flow,
         forms,
+        authenticator,
         problem,
     };
     let target = view.redirect_uri.as_deref().and_then(respond::form_target);
-    respond::html(status, &login, target.as_deref())
+    respond::html_with_script(status, &login, target.as_deref())
 }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{RawQuery, State},
+    extract::RawQuery,
     http::{HeaderMap, Request, StatusCode},
     response::{IntoResponse as _, Response},
 };
@@ -16,21 +16,22 @@ use serde_json::{Map, Value, json};
 use super::{
     account::signed_in,
     cookies::{self, Visitor},
+    localized::LocalizedApp,
     respond,
 };
+use crate::pages::{Link, LogoutPage};
 use crate::wire::{
     error::{Refusal, no_store},
     extract,
     request::{LONGEST_QUERY, is_json, read_form, whole},
 };
-use crate::{app::App, pages::LogoutPage};
 
 /// What an app may send along (RP-Initiated Logout §2); it comes back with the answer.
 const ASKED: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
 
 /// The question; spared if the app shows whom it means, and that is who is signed in.
 pub(crate) async fn ask(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -45,9 +46,8 @@ pub(crate) async fn ask(
     if request.subject.is_some_and(|subject| subject == person.account_id) {
         return end(&app, &visitor, back).await;
     }
-    let site = &app.title();
     let shown = LogoutPage {
-        site,
+        frame: app.frame(),
         account_name: &person.account.display_name(),
         csrf: &app.issuer().csrf_token(&person.session),
         hidden: &asked(&params),
@@ -58,7 +58,7 @@ pub(crate) async fn ask(
 /// The answer, or the question as a form that an app has a browser send; or a script of this site that
 /// signs its person out (`docs/contracts/aidbox.md` §11a).
 pub(crate) async fn submit(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
@@ -99,7 +99,7 @@ pub(crate) async fn submit(
 /// Signs the person out for a script of this site; a script of another site cannot send JSON without a
 /// preflight request. The body has no members.
 async fn by_script(
-    app: &App,
+    app: &LocalizedApp,
     visitor: &Visitor,
     headers: &HeaderMap,
     body: &[u8],
@@ -125,7 +125,11 @@ fn asked(params: &Params) -> Vec<(&'static str, &str)> {
     ASKED.into_iter().filter_map(|name| Some((name, params.get(name)?))).collect()
 }
 
-async fn end(app: &App, visitor: &Visitor, back: Option<&str>) -> Result<Response, Refusal> {
+async fn end(
+    app: &LocalizedApp,
+    visitor: &Visitor,
+    back: Option<&str>,
+) -> Result<Response, Refusal> {
     let logout = app.issuer().sign_out(&visitor.browser).await.map_err(OAuthError::from)?;
     let mut response = match &*logout.frames {
         [] => signed_out(app, back),
@@ -135,15 +139,12 @@ async fn end(app: &App, visitor: &Visitor, back: Option<&str>) -> Result<Respons
     Ok(response)
 }
 
-fn signed_out(app: &App, back: Option<&str>) -> Response {
+fn signed_out(app: &LocalizedApp, back: Option<&str>) -> Response {
     back.map_or_else(
         || {
-            respond::message(
-                app,
-                StatusCode::OK,
-                "You are signed out",
-                "You can close this window.",
-            )
+            let t = &app.texts().sign_out;
+            let onward = Link { address: "/account", label: t.again };
+            respond::message_with(app, StatusCode::OK, (t.signed_out, t.close), onward)
         },
         respond::found,
     )

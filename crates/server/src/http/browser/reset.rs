@@ -1,17 +1,15 @@
 //! `/auth/reset-password`: a new password through a link that an administrator issued.
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use castellan_issuer::sign_in::reset::{RESET_PATH, ResetError, ResetForm};
 use castellan_proto::Secret;
 
-use super::{cookies, respond};
+use super::{cookies, forgot::FORGOT_PATH, localized::LocalizedApp, problems, respond};
 use crate::{
-    app::App,
-    pages::ResetPage,
+    pages::{Link, ResetPage},
     wire::{
         error::Refusal,
         extract::{Form, Query},
@@ -21,11 +19,7 @@ use crate::{
 
 /// Shows the form. The token goes from the address into a cookie of this page first, so that it stays
 /// neither in the browser's history nor in what is copied from its address bar.
-pub(crate) async fn show(
-    State(app): State<App>,
-    Query(params): Query,
-    headers: HeaderMap,
-) -> Response {
+pub(crate) async fn show(app: LocalizedApp, Query(params): Query, headers: HeaderMap) -> Response {
     let named = params.get("token");
     let kept = cookie(&headers, cookies::RESET);
     let token = named.or(kept).unwrap_or_default();
@@ -43,11 +37,7 @@ pub(crate) async fn show(
 
 /// The form comes back. It has the token in it, which no other site knows; a page that sends no
 /// referrer has no origin to name either (Fetch §3.2).
-pub(crate) async fn submit(
-    State(app): State<App>,
-    headers: HeaderMap,
-    Form(params): Form,
-) -> Response {
+pub(crate) async fn submit(app: LocalizedApp, headers: HeaderMap, Form(params): Form) -> Response {
     if !cookies::is_same_origin_or_silent(&app, &headers) {
         return cookies::cross_site();
     }
@@ -60,8 +50,10 @@ pub(crate) async fn submit(
     };
     let response = match app.issuer().reset_password(&filled).await {
         Ok(()) => {
-            let text = "You were signed out everywhere. Sign in with your new password.";
-            let mut response = respond::message(&app, StatusCode::OK, "Your password is set", text);
+            let t = app.texts();
+            let onward = Link { address: "/account", label: t.common.sign_in };
+            let is_set = &t.password.is_set;
+            let mut response = respond::message_with(&app, StatusCode::OK, is_set, onward);
             cookies::set_reset(&app, &mut response, "");
             response
         }
@@ -71,25 +63,32 @@ pub(crate) async fn submit(
 }
 
 /// One page for every link that cannot be used, or the form again.
-fn refused(app: &App, token: &str, problem: ResetError) -> Response {
+fn refused(app: &LocalizedApp, token: &str, problem: ResetError) -> Response {
     match problem {
         ResetError::Token(error) => Refusal::from(error).into_response(),
         ResetError::Spent => {
-            let text = problem.to_string();
-            let mut response =
-                respond::message(app, StatusCode::GONE, "This link is not valid", &text);
+            let t = app.texts();
+            let onward = if app.issuer().mails_reset_links() {
+                Link { address: FORGOT_PATH, label: t.password.ask_again }
+            } else {
+                Link { address: "/account", label: t.common.to_account }
+            };
+            let spent = &t.password.link_spent;
+            let mut response = respond::message_with(app, StatusCode::GONE, spent, onward);
             cookies::set_reset(app, &mut response, "");
             response
         }
-        problem => form(app, token, StatusCode::UNPROCESSABLE_ENTITY, Some(&problem.to_string())),
+        problem => {
+            let problem = problems::of_reset(&problem, app.texts());
+            form(app, token, StatusCode::UNPROCESSABLE_ENTITY, Some(&problem))
+        }
     }
 }
 
-fn form(app: &App, token: &str, status: StatusCode, problem: Option<&str>) -> Response {
+fn form(app: &LocalizedApp, token: &str, status: StatusCode, problem: Option<&str>) -> Response {
     let password_min_length = app.issuer().settings().secrets.password_min_length;
-    let site = &app.title();
-    let page = ResetPage { site, token, password_min_length, problem };
-    respond::html(status, &page, None)
+    let page = ResetPage { frame: app.frame(), token, password_min_length, problem };
+    respond::html_with_script(status, &page, None)
 }
 
 fn without_referrer(mut response: Response) -> Response {

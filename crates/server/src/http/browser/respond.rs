@@ -19,12 +19,11 @@ use castellan_issuer::{
 use castellan_proto::{ErrorCode, error_description};
 use serde_json::json;
 
+use super::localized::LocalizedApp;
 use crate::{
     app::App,
-    pages::{
-        CONTINUE, FormPostPage, MARK, MessagePage, Onward, Page, SIGNED_OUT, STYLESHEET,
-        SignedOutPage, WithheldPage,
-    },
+    pages::{FormPostPage, Link, MessagePage, Onward, Page, SignedOutPage, WithheldPage},
+    texts::{Said, Texts},
     wire::error::{Refusal, no_store},
 };
 
@@ -71,15 +70,72 @@ pub(crate) async fn with_theme(
     next.run(request).await
 }
 
-/// A page that only says something.
-pub(crate) fn message(app: &App, status: StatusCode, title: &str, text: &str) -> Response {
-    let site = &app.title();
-    let page = MessagePage { site, title, text, detail: None, reference: None };
+/// The same for a page on which a password is typed, and whose short script shows it.
+pub(crate) fn html_with_script(
+    status: StatusCode,
+    page: &impl Page,
+    also: Option<&str>,
+) -> Response {
+    let mut response = html(status, page, also);
+    allow(&mut response, "script-src 'self'");
+    response
+}
+
+/// A title, and what it means.
+pub(crate) struct Message<'a> {
+    title: &'a str,
+    text: &'a str,
+}
+
+impl From<&'static Said> for Message<'static> {
+    fn from(said: &'static Said) -> Self {
+        Self { title: said.title, text: said.text }
+    }
+}
+
+impl<'a> From<(&'a str, &'a str)> for Message<'a> {
+    fn from((title, text): (&'a str, &'a str)) -> Self {
+        Self { title, text }
+    }
+}
+
+/// A page that only says something, and leads to the account.
+pub(crate) fn message<'a>(
+    app: &LocalizedApp,
+    status: StatusCode,
+    said: impl Into<Message<'a>>,
+) -> Response {
+    let onward = Link { address: "/account", label: app.texts().common.to_account };
+    message_with(app, status, said, onward)
+}
+
+/// A page that only says something, and leads `onward`. If it went wrong, it has what a person quotes
+/// who asks for help.
+pub(crate) fn message_with<'a>(
+    app: &LocalizedApp,
+    status: StatusCode,
+    said: impl Into<Message<'a>>,
+    onward: Link<'_>,
+) -> Response {
+    let Message { title, text } = said.into();
+    let reference = app.reference().filter(|_| !status.is_success());
+    let page = MessagePage {
+        frame: app.frame(),
+        title,
+        text,
+        detail: None,
+        reference: reference.as_deref(),
+        onward,
+    };
     html(status, &page, None)
 }
 
 /// What a step of a flow came to.
-pub(crate) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap) -> Response {
+pub(crate) fn next(
+    step: Result<Next, FlowError>,
+    app: &LocalizedApp,
+    headers: &HeaderMap,
+) -> Response {
     match step {
         Ok(Next::Login(flow)) => see_other(&format!("/auth/login?flow={flow}")),
         Ok(Next::SecondFactor(flow)) => see_other(&format!("/auth/second-factor?flow={flow}")),
@@ -87,39 +143,26 @@ pub(crate) fn next(step: Result<Next, FlowError>, app: &App, headers: &HeaderMap
         Ok(Next::Home) => see_other("/account"),
         Ok(Next::Go(uri)) => found(&uri),
         Ok(Next::Post(action, fields)) => carry(app, &action, &fields),
-        Ok(Next::Device(Answer::Allow)) => message(
-            app,
-            StatusCode::OK,
-            "Your device is connected",
-            "You can go back to it and close this window.",
-        ),
-        Ok(Next::Device(_)) => message(
-            app,
-            StatusCode::OK,
-            "Access denied",
-            "Your device was not given access. You can close this window.",
-        ),
+        Ok(Next::Device(Answer::Allow)) => {
+            message(app, StatusCode::OK, &app.texts().device.connected)
+        }
+        Ok(Next::Device(_)) => message(app, StatusCode::OK, &app.texts().device.denied),
         Err(error) => refused(error, app, headers),
     }
 }
 
 /// What a step that went no further shows, and to whom.
-pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Response {
+pub(crate) fn refused(error: FlowError, app: &LocalizedApp, headers: &HeaderMap) -> Response {
     match error {
         // A wrong code gets its form again from the handler that reads it; nothing else has one.
-        FlowError::Expired | FlowError::WrongCode => message(
-            app,
-            StatusCode::BAD_REQUEST,
-            "This sign-in has expired",
-            "It was started too long ago or in another browser, or it is already complete. Go \
-             back to the app and start again.",
-        ),
+        FlowError::Expired | FlowError::WrongCode => {
+            message(app, StatusCode::BAD_REQUEST, &app.texts().errors.expired)
+        }
         FlowError::Token(OAuthError::Throttled(seconds)) if reads_html(headers) => {
-            let text = format!(
-                "Too many sign-ins have been started from your network. Try again in {seconds} s."
-            );
-            let mut response =
-                message(app, StatusCode::TOO_MANY_REQUESTS, "Too many sign-ins", &text);
+            let t = &app.texts().errors;
+            let text = (t.too_many_sign_ins_text)(seconds);
+            let said = (t.too_many_sign_ins, &*text);
+            let mut response = message(app, StatusCode::TOO_MANY_REQUESTS, said);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
         }
@@ -140,7 +183,13 @@ pub(crate) fn refused(error: FlowError, app: &App, headers: &HeaderMap) -> Respo
 }
 
 /// An error for an app whose addresses nobody vouches for: the browser goes there if its person says so.
-fn withheld(code: ErrorCode, text: &str, back: &Back, app: &App, headers: &HeaderMap) -> Response {
+fn withheld(
+    code: ErrorCode,
+    text: &str,
+    back: &Back,
+    app: &LocalizedApp,
+    headers: &HeaderMap,
+) -> Response {
     if !reads_html(headers) {
         return not_redirected(code, text, app, headers);
     }
@@ -152,16 +201,16 @@ fn withheld(code: ErrorCode, text: &str, back: &Back, app: &App, headers: &Heade
         Next::Go(uri) => (&**uri, None),
         _ => return not_redirected(code, &text, app, headers),
     };
-    let (site, host) = (&app.title(), &host(address));
-    let page = WithheldPage { site, host, detail: &text, address, fields };
+    let host = &host(address, app.texts());
+    let page = WithheldPage { frame: app.frame(), host, detail: &text, address, fields };
     let also = fields.and_then(|_| form_target(address));
     html(StatusCode::BAD_REQUEST, &page, also.as_deref())
 }
 
 /// A form that carries `fields` to an app by itself.
-fn carry(app: &App, action: &str, fields: &[(String, String)]) -> Response {
-    let (site, host) = (&app.title(), &host(action));
-    let page = FormPostPage { site, action, host, fields };
+fn carry(app: &LocalizedApp, action: &str, fields: &[(String, String)]) -> Response {
+    let host = &host(action, app.texts());
+    let page = FormPostPage { frame: app.frame(), action, host, fields };
     let mut response = html(StatusCode::OK, &page, form_target(action).as_deref());
     // Only Castellan's own short script.
     allow(&mut response, "script-src 'self'");
@@ -169,12 +218,11 @@ fn carry(app: &App, action: &str, fields: &[(String, String)]) -> Response {
 }
 
 /// Lets apps load `frames`, and the page continue to `back`, if there is one.
-pub(crate) fn signed_out(app: &App, frames: &[String], back: Option<&str>) -> Response {
-    let onward = back.map(|uri| (uri, host(uri)));
+pub(crate) fn signed_out(app: &LocalizedApp, frames: &[String], back: Option<&str>) -> Response {
+    let onward = back.map(|uri| (uri, host(uri, app.texts())));
     let onward = onward.as_ref().map(|(uri, host)| Onward { uri, host });
     let may_go_on = onward.is_some();
-    let site = &app.title();
-    let page = SignedOutPage { site, frames, onward };
+    let page = SignedOutPage { frame: app.frame(), frames, onward };
     let mut response = html(StatusCode::OK, &page, None);
     let origins: BTreeSet<_> = frames.iter().filter_map(|frame| form_target(frame)).collect();
     let origins: Vec<_> = origins.iter().map(|origin| format!(" {origin}")).collect();
@@ -186,9 +234,9 @@ pub(crate) fn signed_out(app: &App, frames: &[String], back: Option<&str>) -> Re
 }
 
 /// The host of `uri`, for the person.
-fn host(uri: &str) -> String {
+pub(super) fn host(uri: &str, texts: &Texts) -> String {
     let url = url::Url::parse(uri).ok();
-    url.as_ref().and_then(url::Url::host_str).unwrap_or("an app on this device").to_owned()
+    url.as_ref().and_then(url::Url::host_str).unwrap_or(texts.common.app_on_device).to_owned()
 }
 
 /// Opens the policy of a page for one thing more.
@@ -205,26 +253,37 @@ fn allow(response: &mut Response, directive: &str) {
 /// An error that goes nowhere: HTML for people, JSON for everybody else
 /// (`docs/contracts/aidbox.md` §4.5). Which error it was goes along, for dialects with other
 /// statuses.
-fn not_redirected(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -> Response {
+fn not_redirected(
+    code: ErrorCode,
+    text: &str,
+    app: &LocalizedApp,
+    headers: &HeaderMap,
+) -> Response {
     let mut response = not_redirected_page(code, text, app, headers);
     response.extensions_mut().insert(code);
     response
 }
 
-fn not_redirected_page(code: ErrorCode, text: &str, app: &App, headers: &HeaderMap) -> Response {
+fn not_redirected_page(
+    code: ErrorCode,
+    text: &str,
+    app: &LocalizedApp,
+    headers: &HeaderMap,
+) -> Response {
     if !reads_html(headers) {
         let body =
             Json(json!({"error": code.as_str(), "error_description": error_description(text)}));
         return no_store((StatusCode::BAD_REQUEST, body).into_response());
     }
-    let site = &app.title();
+    let t = app.texts();
+    let reference = app.reference();
     let page = MessagePage {
-        site,
-        title: "This request is not valid",
-        text: "The app that sent you here made an invalid request. Nothing was shared with it. \
-               Please report this to its developers.",
+        frame: app.frame(),
+        title: t.errors.invalid.title,
+        text: t.errors.invalid.text,
         detail: Some(text),
-        reference: None,
+        reference: reference.as_deref(),
+        onward: Link { address: "/account", label: t.common.to_account },
     };
     html(StatusCode::BAD_REQUEST, &page, None)
 }
@@ -255,41 +314,10 @@ pub(crate) async fn home() -> Response {
     see_other("/account")
 }
 
-/// Sends the stylesheet.
-pub(crate) async fn stylesheet() -> Response {
-    asset("text/css; charset=utf-8", STYLESHEET)
-}
-
-/// What sends the form that carries an answer to an app.
-pub(crate) async fn continue_script() -> Response {
-    asset("text/javascript; charset=utf-8", CONTINUE)
-}
-
-/// Sends the script of the page after sign-out.
-pub(crate) async fn signed_out_script() -> Response {
-    asset("text/javascript; charset=utf-8", SIGNED_OUT)
-}
-
-/// Sends the logo.
-pub(crate) async fn mark() -> Response {
-    asset("image/svg+xml", MARK)
-}
-
-fn asset(media_type: &'static str, text: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, media_type),
-        (header::CACHE_CONTROL, "public, max-age=3600"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
-    ];
-    (headers, text).into_response()
-}
-
 /// Answers every other path.
-pub(crate) async fn not_found(State(app): State<App>, request: Request) -> Response {
-    if reads_html(request.headers()) {
-        let text = "There is no page at this address.";
-        return message(&app, StatusCode::NOT_FOUND, "Not found", text);
+pub(crate) async fn not_found(app: LocalizedApp, headers: HeaderMap) -> Response {
+    if reads_html(&headers) {
+        return message(&app, StatusCode::NOT_FOUND, &app.texts().errors.not_found);
     }
     let body = Json(json!({"error": "not_found", "error_description": "there is nothing here"}));
     (StatusCode::NOT_FOUND, body).into_response()

@@ -1,13 +1,15 @@
 //! What a scope lets an app do, in words for the person who is asked: those of a `Scope` resource,
 //! else those that are made of the scope and of the schemas of guards.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use castellan_gate::{Entry, GuardSchema, Root};
 use castellan_proto::scope::{Scope, ScopePattern};
+
+use crate::{
+    pages::Effect,
+    texts::{PhraseTexts, ScopeTexts},
+};
 
 /// A phrase for a scope.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,90 +17,81 @@ pub(crate) struct Phrase {
     pub(crate) title: String,
     /// More about it, in the words of the API.
     pub(crate) description: Option<String>,
-    /// Whether it is about changing something.
-    pub(crate) writes: bool,
+    /// What it is about.
+    pub(crate) effect: Effect,
 }
 
 /// The words for `scope`. The profile may open the address, too.
-pub(crate) fn words(scope: &str, with_email: bool, schemas: &[impl AsRef<GuardSchema>]) -> Phrase {
-    let plain = |title: &str, writes| Phrase { title: title.to_owned(), description: None, writes };
+pub(crate) fn words(
+    scope: &str,
+    with_email: bool,
+    schemas: &[impl AsRef<GuardSchema>],
+    t: &ScopeTexts,
+) -> Phrase {
+    let plain = |title: &str, effect| Phrase { title: title.to_owned(), description: None, effect };
     match scope {
-        "profile" if with_email => plain("See your name and your e-mail address", false),
-        "openid" => plain("See who you are", false),
-        "profile" => plain("See your profile, such as your name and your picture", false),
-        "email" => plain("See your e-mail address", false),
-        "address" => plain("See your postal address", false),
-        "phone" => plain("See your telephone number", false),
-        "groups" => plain("See which groups you are in", false),
-        "roles" => plain("See which roles you have", false),
-        "user" => plain("Act as you", true),
-        "offline_access" => plain("Keep access while you are not using it", true),
-        "api:read" => plain("Read everything that the API lets you read", false),
-        "api:write" => plain("Change everything that the API lets you change", true),
-        "*" => plain("Read and change everything that you can", true),
-        _ => of_pattern(scope, schemas).unwrap_or_else(|| {
-            let (title, writes) = by_itself(scope);
-            Phrase { title, description: None, writes }
+        "profile" if with_email => plain(t.profile_with_email, Effect::Reads),
+        "openid" => plain(t.openid, Effect::Reads),
+        "profile" => plain(t.profile, Effect::Reads),
+        "email" => plain(t.email, Effect::Reads),
+        "address" => plain(t.address, Effect::Reads),
+        "phone" => plain(t.phone, Effect::Reads),
+        "groups" => plain(t.groups, Effect::Reads),
+        "roles" => plain(t.roles, Effect::Reads),
+        "user" => plain(t.user, Effect::Changes),
+        "offline_access" => plain(t.offline_access, Effect::Changes),
+        "api:read" => plain(t.api_read, Effect::Reads),
+        "api:write" => plain(t.api_write, Effect::Changes),
+        "*" => plain(t.everything, Effect::Changes),
+        _ => of_pattern(scope, schemas, t).unwrap_or_else(|| {
+            let (title, effect) = by_itself(scope, t);
+            Phrase { title, description: None, effect }
         }),
     }
 }
 
-/// The same for one claim that an app asks for (OIDC Core §5.5).
-pub(crate) fn of_claim(claim: &str) -> String {
-    let what = match claim {
-        "name" => "your name",
-        "given_name" => "your first name",
-        "family_name" => "your family name",
-        "middle_name" => "your middle name",
-        "nickname" => "your nickname",
-        "preferred_username" => "your username",
-        "profile" => "the address of your profile page",
-        "picture" => "your picture",
-        "website" => "the address of your website",
-        "gender" => "your gender",
-        "birthdate" => "your date of birth",
-        "zoneinfo" => "your time zone",
-        "locale" => "your language",
-        "updated_at" => "when your profile was last changed",
-        "email" => "your e-mail address",
-        "email_verified" => "whether your e-mail address was verified",
-        "address" => "your postal address",
-        "phone_number" => "your telephone number",
-        "phone_number_verified" => "whether your telephone number was verified",
-        "groups" => "which groups you are in",
-        "roles" => "which roles you have",
-        other => return format!("See the claim {other}"),
-    };
-    format!("See {what}")
-}
-
 /// The words for a scope of which nothing is known but itself.
-fn by_itself(scope: &str) -> (String, bool) {
+fn by_itself(scope: &str, t: &ScopeTexts) -> (String, Effect) {
     let mut parts = scope.split(':');
+    let any = &t.phrases;
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("Mutation"), Some(of), Some(action), None) => (phrase(action, "Change", of), true),
-        (Some("Query"), Some(of), Some(action), None) => (phrase(action, "Read", of), false),
-        (Some("Query"), ..) => (format!("Read with the scope {scope}"), false),
+        (Some("Query"), Some("*"), None | Some("*"), None) => {
+            (t.read_everything.to_owned(), Effect::Reads)
+        }
+        (Some("Mutation"), Some("*"), None | Some("*"), None) => {
+            (t.change_everything.to_owned(), Effect::Changes)
+        }
+        (Some("Mutation"), Some(of), Some(action), None) => {
+            (phrase(Root::Mutation, action, any.change, of, any), Effect::Changes)
+        }
+        (Some("Query"), Some(of), Some(action), None) => {
+            (phrase(Root::Query, action, any.read, of, any), Effect::Reads)
+        }
+        (Some("Query"), ..) => ((t.read_with)(scope), Effect::Reads),
         // Castellan's own rights (`docs/rules.md` rule 23).
         (Some("Castellan"), Some("AccessPolicy"), Some("Test"), None) => {
-            ("Try out access policies".to_owned(), false)
+            (t.test_policies.to_owned(), Effect::Administers)
         }
         (Some("Castellan"), Some(kind), Some("Read"), None) if !kind.contains('*') => {
-            (format!("Read every {kind} of this server"), false)
+            ((t.read_every)(kind), Effect::Administers)
         }
-        (Some("Castellan"), ..) => {
-            ("Administer this server: read and change everything in it".to_owned(), true)
-        }
-        _ => (format!("Use the scope {scope}"), true),
+        (Some("Castellan"), ..) => (t.administer.to_owned(), Effect::Administers),
+        _ => ((t.use_scope)(scope), Effect::Changes),
     }
 }
 
-fn phrase(action: &str, any: &str, of: &str) -> String {
-    let verb = if action.contains('*') { any } else { action };
-    match of {
-        "*" => format!("{verb} anything"),
-        of => format!("{verb} {of}"),
-    }
+/// What is done to `of` by `action`, or by `any` where that is a pattern.
+fn phrase(root: Root, action: &str, any: &str, of: &str, t: &PhraseTexts) -> String {
+    let verb = if action.contains('*') { any.to_owned() } else { verb(root, action, t) };
+    let noun = if of == "*" { t.anything.to_owned() } else { noun(of, t) };
+    capitalised(&(t.done_to)(&verb, &noun))
+}
+
+/// `text` with a capital letter at its beginning.
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 /// Kinds of data that are named at most.
@@ -109,7 +102,7 @@ const MOST_ACTIONS: usize = 4;
 const MOST_DESCRIPTION: usize = 200;
 
 /// The words for a pattern, by the fields that it opens; `None` if it opens none.
-fn of_pattern(scope: &str, schemas: &[impl AsRef<GuardSchema>]) -> Option<Phrase> {
+fn of_pattern(scope: &str, schemas: &[impl AsRef<GuardSchema>], t: &ScopeTexts) -> Option<Phrase> {
     let Ok(Scope::Pattern(pattern)) = Scope::try_from(scope.to_owned()) else { return None };
     let schemas: Vec<&GuardSchema> = schemas.iter().map(AsRef::as_ref).collect();
     let all = || schemas.iter().flat_map(|schema| schema.entries().map(move |one| (*schema, one)));
@@ -126,10 +119,13 @@ fn of_pattern(scope: &str, schemas: &[impl AsRef<GuardSchema>]) -> Option<Phrase
     };
     let is_everything = pattern.as_str().contains('*') && !all().any(|one| is_left(&one));
     let title = match (reads, writes) {
-        (true, true) if is_everything => "Read and change everything that you can".to_owned(),
-        (true, false) if is_everything => "Read everything that you can".to_owned(),
-        (false, true) if is_everything => "Change everything that you can".to_owned(),
-        _ => sentence(opened.iter().map(|(_, (root, _, entry))| (*root, *entry))),
+        (true, true) if is_everything => t.everything.to_owned(),
+        (true, false) if is_everything => t.read_everything.to_owned(),
+        (false, true) if is_everything => t.change_everything.to_owned(),
+        _ => {
+            let fields = opened.iter().map(|(_, (root, _, entry))| (*root, *entry));
+            sentence(fields, &t.phrases)
+        }
     };
     let kind = parts(first).0;
     let kinds: BTreeSet<&str> = opened.iter().map(|(_, (.., entry))| parts(entry).0).collect();
@@ -142,7 +138,8 @@ fn of_pattern(scope: &str, schemas: &[impl AsRef<GuardSchema>]) -> Option<Phrase
         }
         _ => None,
     };
-    Some(Phrase { title, description: description.and_then(shorten), writes })
+    let effect = if writes { Effect::Changes } else { Effect::Reads };
+    Some(Phrase { title, description: description.and_then(shorten), effect })
 }
 
 fn opens(pattern: &ScopePattern, entry: &Entry) -> bool {
@@ -159,72 +156,76 @@ fn parts(entry: &Entry) -> (&str, &str) {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
-/// "Create and change persons, read places".
-fn sentence<'a>(fields: impl Iterator<Item = (Root, &'a Entry)>) -> String {
-    let mut actions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+/// "Create and change persons; read places".
+fn sentence<'a>(fields: impl Iterator<Item = (Root, &'a Entry)>, t: &PhraseTexts) -> String {
+    let mut actions: BTreeMap<&str, Vec<(Root, &str)>> = BTreeMap::new();
     for (root, entry) in fields {
         let (kind, action) = parts(entry);
-        let verbs = actions.entry(kind).or_default();
-        let verb = verb(root, action);
-        if !verbs.contains(&verb) {
-            verbs.push(verb);
-        }
+        actions.entry(kind).or_default().push((root, action));
     }
     // Kinds of data of which the same can be done stand together.
     let mut kinds: Vec<(Vec<String>, Vec<String>)> = Vec::new();
     let more = actions.len().saturating_sub(MOST_KINDS);
-    for (kind, mut verbs) in actions.into_iter().take(MOST_KINDS) {
-        verbs.sort_by_key(|verb| place(verb));
-        if verbs.len() > MOST_ACTIONS {
-            verbs = vec!["change in any way".to_owned()];
+    for (kind, mut actions) in actions.into_iter().take(MOST_KINDS) {
+        actions.sort_by_key(|(root, action)| place(*root, action));
+        let mut verbs: Vec<String> = Vec::new();
+        for (root, action) in actions {
+            let verb = verb(root, action, t);
+            if !verbs.contains(&verb) {
+                verbs.push(verb);
+            }
         }
-        let noun = noun(kind);
+        if verbs.len() > MOST_ACTIONS {
+            verbs = vec![t.any_way.to_owned()];
+        }
+        let noun = noun(kind, t);
         match kinds.iter_mut().find(|(known, _)| *known == verbs) {
             Some((_, nouns)) => nouns.push(noun),
             None => kinds.push((verbs, vec![noun])),
         }
     }
     let said = |(verbs, nouns): &(Vec<String>, Vec<String>)| {
-        format!("{} {}", enumerated(verbs), enumerated(nouns))
+        (t.done_to)(&t.enumerated(verbs), &t.enumerated(nouns))
     };
     let mut text = kinds.iter().map(said).collect::<Vec<_>>().join("; ");
-    match more {
-        0 => {}
-        1 => text.push_str("; and the like of one other kind of data"),
-        more => drop(write!(text, "; and the like of {more} other kinds of data")),
+    if more > 0 {
+        text.push_str(&(t.and_more)(more));
     }
-    let head = text.chars().next().map(|first| first.to_uppercase().to_string());
-    head.unwrap_or_default() + text.get(1..).unwrap_or_default()
+    capitalised(&text)
 }
 
 /// What an action is called.
-fn verb(root: Root, action: &str) -> String {
+fn verb(root: Root, action: &str, t: &PhraseTexts) -> String {
     match (root, action) {
-        (Root::Query, _) => "read".to_owned(),
-        (Root::Subscription, _) => "follow".to_owned(),
-        (_, "Update") => "change".to_owned(),
-        (_, "Call") => "use".to_owned(),
+        (Root::Query, _) => t.read.to_owned(),
+        (Root::Subscription, _) => t.follow.to_owned(),
+        (_, "Create") => t.create.to_owned(),
+        (_, "Update") => t.change.to_owned(),
+        (_, "Delete") => t.delete.to_owned(),
+        (_, "Call") => t.call.to_owned(),
         (_, action) => split(action),
     }
 }
 
 /// The order in which people name actions.
-fn place(verb: &str) -> usize {
-    const KNOWN: [&str; 5] = ["read", "follow", "create", "change", "delete"];
-    KNOWN.iter().position(|known| *known == verb).unwrap_or(KNOWN.len())
+fn place(root: Root, action: &str) -> usize {
+    match (root, action) {
+        (Root::Query, _) => 0,
+        (Root::Subscription, _) => 1,
+        (_, "Create") => 2,
+        (_, "Update") => 3,
+        (_, "Delete") => 4,
+        _ => 5,
+    }
 }
 
 /// Several of a type, which begins with a capital letter; any other name is a field's own.
-fn noun(kind: &str) -> String {
+fn noun(kind: &str, t: &PhraseTexts) -> String {
     let words = split(kind);
-    if !kind.starts_with(|first: char| first.is_ascii_uppercase()) {
-        return format!("“{words}”");
-    }
-    let ends = |ends: &[&str]| ends.iter().any(|end| words.ends_with(end));
-    match words.strip_suffix('y') {
-        Some(stem) if !ends(&["ay", "ey", "oy", "uy"]) => format!("{stem}ies"),
-        _ if ends(&["s", "x", "z", "ch", "sh"]) => format!("{words}es"),
-        _ => format!("{words}s"),
+    if kind.starts_with(|first: char| first.is_ascii_uppercase()) {
+        (t.plural)(&words)
+    } else {
+        (t.quoted)(&words)
     }
 }
 
@@ -246,15 +247,6 @@ fn split(name: &str) -> String {
     words
 }
 
-/// "a, b and c".
-fn enumerated(words: &[String]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => one.clone(),
-        [front @ .., last] => format!("{} and {last}", front.join(", ")),
-    }
-}
-
 /// A description as one line that is not too long; `None` if nothing is left of it. It is the API's
 /// own and may be anything.
 fn shorten(text: &str) -> Option<String> {
@@ -273,7 +265,14 @@ mod tests {
 
     use castellan_gate::{GuardSchema, SchemaSettings};
 
-    use super::{Phrase, words};
+    use castellan_issuer::language::Language;
+
+    use super::{Effect, Phrase};
+    use crate::texts::Texts;
+
+    fn words(scope: &str, with_email: bool, schemas: &[Arc<GuardSchema>]) -> Phrase {
+        super::words(scope, with_email, schemas, &Texts::of(Language::English).scopes)
+    }
 
     const SDL: &str = "
         type Query { person(id: ID): Person people: [Person] place: Place events: [Event] news: String
@@ -295,15 +294,15 @@ mod tests {
     #[test]
     fn a_scope_reads_as_a_phrase() {
         let none: [Arc<GuardSchema>; 0] = [];
-        for (scope, title, writes) in [
-            ("Mutation:Person:Create", "Create Person", true),
-            ("Mutation:Person:*", "Change Person", true),
-            ("Mutation:*:*", "Change anything", true),
-            ("Query:Person:List", "List Person", false),
-            ("Mutation:*", "Use the scope Mutation:*", true),
-            ("email", "See your e-mail address", false),
+        for (scope, title, effect) in [
+            ("Mutation:Person:Create", "Create persons", Effect::Changes),
+            ("Mutation:Person:*", "Change persons", Effect::Changes),
+            ("Mutation:*:*", "Change everything that you can", Effect::Changes),
+            ("Query:Person:List", "Read persons", Effect::Reads),
+            ("Mutation:*", "Change everything that you can", Effect::Changes),
+            ("email", "See your e-mail address", Effect::Reads),
         ] {
-            let expected = Phrase { title: title.to_owned(), description: None, writes };
+            let expected = Phrase { title: title.to_owned(), description: None, effect };
             assert_eq!(words(scope, false, &none), expected);
         }
     }
@@ -311,25 +310,45 @@ mod tests {
     #[test]
     fn a_pattern_is_said_in_the_words_of_the_schema() {
         let of_person = Some("Somebody who sings.");
-        for (scope, title, description, writes) in [
-            ("Mutation:Person:Create", "Create persons", Some("Adds a person to the choir."), true),
-            ("Mutation:Person:*", "Create, change and delete persons", of_person, true),
-            ("Mutation:Person:{Create,Update}", "Create and change persons", of_person, true),
-            ("Query:Person:*", "Read persons", of_person, false),
-            ("Query:{Person,City}:*", "Read cities and persons", None, false),
-            ("Mutation:*:Create", "Create persons and places", None, true),
-            ("Mutation:ControlAction:*", "Merge control actions", None, true),
-            ("Mutation:vote:Call", "Use “vote”", None, true),
-            ("*:Place:*", "Read and create places", None, true),
-            ("Query:*", "Read everything that you can", None, false),
-            ("Mutation:*", "Change everything that you can", None, true),
-            ("{Query,Mutation}:*", "Read and change everything that you can", None, true),
+        for (scope, title, description, effect) in [
+            (
+                "Mutation:Person:Create",
+                "Create persons",
+                Some("Adds a person to the choir."),
+                Effect::Changes,
+            ),
+            ("Mutation:Person:*", "Create, change and delete persons", of_person, Effect::Changes),
+            (
+                "Mutation:Person:{Create,Update}",
+                "Create and change persons",
+                of_person,
+                Effect::Changes,
+            ),
+            ("Query:Person:*", "Read persons", of_person, Effect::Reads),
+            ("Query:{Person,City}:*", "Read cities and persons", None, Effect::Reads),
+            ("Mutation:*:Create", "Create persons and places", None, Effect::Changes),
+            ("Mutation:ControlAction:*", "Merge control actions", None, Effect::Changes),
+            ("Mutation:vote:Call", "Use “vote”", None, Effect::Changes),
+            ("*:Place:*", "Read and create places", None, Effect::Changes),
+            ("Query:*", "Read everything that you can", None, Effect::Reads),
+            ("Mutation:*", "Change everything that you can", None, Effect::Changes),
+            (
+                "{Query,Mutation}:*",
+                "Read and change everything that you can",
+                None,
+                Effect::Changes,
+            ),
             // It opens nothing there.
-            ("Mutation:Pesron:*", "Change Pesron", None, true),
-            ("Castellan:*", "Administer this server: read and change everything in it", None, true),
+            ("Mutation:Pesron:*", "Change pesrons", None, Effect::Changes),
+            (
+                "Castellan:*",
+                "Administer this server: read and change everything in it",
+                None,
+                Effect::Administers,
+            ),
         ] {
             let title = title.to_owned();
-            let expected = Phrase { title, description: description.map(str::to_owned), writes };
+            let expected = Phrase { title, description: description.map(str::to_owned), effect };
             assert_eq!(words(scope, false, &schemas()), expected, "{scope}");
         }
     }

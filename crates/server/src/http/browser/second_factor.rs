@@ -2,41 +2,41 @@
 //! (`docs/second-factor.md`).
 
 use axum::{
-    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use castellan_issuer::{
     authorization::next::{FlowError, FlowView},
+    language::Text,
     sign_in::{FieldKind, second_factor::FactorForm},
 };
 
 use super::{
     cookies::Visitor,
+    localized::LocalizedApp,
     login::{self, Attempt},
     respond,
 };
 use crate::{
-    app::App,
-    pages::{FactorForm as FormOfPage, SecondFactorPage},
+    pages::{AuthenticatorForm, FactorForm as FormOfPage, SecondFactorPage},
     wire::extract::{Form, Query},
 };
 
 /// The forms of what the person can show.
 pub(crate) async fn show(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     Query(params): Query,
     headers: HeaderMap,
 ) -> Response {
     let flow = params.get("flow").unwrap_or_default();
     let tried = Tried { flow, method: "" };
-    forms(&app, &visitor, tried, Said { status: StatusCode::OK, problem: None }, &headers).await
+    forms(&app, &visitor, tried, Said::Nothing, &headers).await
 }
 
 /// One of the forms comes back.
 pub(crate) async fn submit(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
@@ -50,12 +50,10 @@ pub(crate) async fn submit(
     match login::attempt(&app, &visitor, outcome, &headers).await {
         Attempt::Answered(response) => response,
         Attempt::Wrong(problem) => {
-            let said = Said { status: StatusCode::UNAUTHORIZED, problem: Some(problem) };
-            forms(&app, &visitor, tried, said, &headers).await
+            forms(&app, &visitor, tried, Said::Wrong(problem), &headers).await
         }
         Attempt::Throttled(seconds) => {
-            let problem = login::try_later(seconds);
-            let said = Said { status: StatusCode::TOO_MANY_REQUESTS, problem: Some(&*problem) };
+            let said = Said::Throttled(seconds);
             let mut response = forms(&app, &visitor, tried, said, &headers).await;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             response
@@ -73,17 +71,21 @@ struct Tried<'a> {
 
 /// What the page says of it.
 #[derive(Clone, Copy)]
-struct Said<'a> {
-    status: StatusCode,
-    problem: Option<&'a str>,
+enum Said {
+    /// It was not sent yet.
+    Nothing,
+    /// It proved nothing, and the person reads this.
+    Wrong(Text),
+    /// There were too many attempts, for this number of seconds.
+    Throttled(u64),
 }
 
 /// The page of a flow, after a form of it was `tried`.
 async fn forms(
-    app: &App,
+    app: &LocalizedApp,
     visitor: &Visitor,
     tried: Tried<'_>,
-    said: Said<'_>,
+    said: Said,
     headers: &HeaderMap,
 ) -> Response {
     let view = match app.issuer().view_flow(tried.flow, &visitor.browser).await {
@@ -93,42 +95,55 @@ async fn forms(
     match &view.second_factors {
         // Nobody has proved a first factor in it.
         None => respond::refused(FlowError::Expired, app, headers),
-        Some(factors) if factors.is_empty() => respond::message(
-            app,
-            StatusCode::FORBIDDEN,
-            "You cannot sign in",
-            "Your account signs in with a second factor, and nothing that you registered for it can \
-             be used any more. Ask your administrator to reset it.",
-        ),
-        Some(factors) => page(app, tried, &view, factors, said),
+        Some(factors) if factors.is_empty() => {
+            let app = &app.for_flow(&view);
+            respond::message(app, StatusCode::FORBIDDEN, &app.texts().second_factor.unusable)
+        }
+        Some(factors) => page(&app.for_flow(&view), tried, &view, factors, said),
     }
 }
 
 fn page(
-    app: &App,
+    app: &LocalizedApp,
     tried: Tried<'_>,
     view: &FlowView,
     factors: &[FactorForm],
-    Said { status, problem }: Said<'_>,
+    said: Said,
 ) -> Response {
-    let several = factors.len() > 1;
-    let form = |factor: &FactorForm| FormOfPage {
-        method: factor.method,
-        name: factor.field.name,
-        label: factor.field.label,
-        autocomplete: factor.field.autocomplete,
-        is_numeric: factor.field.kind == FieldKind::Code,
-        is_instead: factor.is_recovery && several,
+    let (status, problem) = match said {
+        Said::Nothing => (StatusCode::OK, None),
+        Said::Wrong(text) => {
+            (StatusCode::UNAUTHORIZED, Some(text.in_language(app.language()).to_owned()))
+        }
+        Said::Throttled(seconds) => {
+            (StatusCode::TOO_MANY_REQUESTS, Some((app.texts().common.throttled)(seconds)))
+        }
     };
-    let site = &app.title();
+    let several = factors.len() > 1;
+    let form = |factor: &FactorForm| {
+        let field = factor.field?;
+        Some(FormOfPage {
+            method: factor.method,
+            name: field.name,
+            label: field.label.in_language(app.language()),
+            autocomplete: field.autocomplete,
+            is_numeric: field.kind == FieldKind::Code,
+            is_instead: factor.is_recovery && several,
+        })
+    };
+    let request = |factor: &FactorForm| {
+        let options = factor.request.as_ref()?.to_string();
+        Some(AuthenticatorForm { method: factor.method, options })
+    };
     let page = SecondFactorPage {
-        site,
+        frame: app.frame(),
         client_name: view.client_name.as_deref(),
         flow: tried.flow,
-        forms: factors.iter().map(form).collect(),
+        forms: factors.iter().filter_map(form).collect(),
+        authenticator: factors.iter().find_map(request),
         tried: tried.method,
-        problem,
+        problem: problem.as_deref(),
     };
     let target = view.redirect_uri.as_deref().and_then(respond::form_target);
-    respond::html(status, &page, target.as_deref())
+    respond::html_with_script(status, &page, target.as_deref())
 }

@@ -1,7 +1,6 @@
 //! `/auth/setup`: the first administrator.
 
 use axum::{
-    extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -9,17 +8,33 @@ use castellan_issuer::sign_in::setup::{SetupError, SetupForm};
 use castellan_proto::Secret;
 
 use super::{
+    account::signed_in,
     cookies::{self, Visitor},
-    respond,
+    localized::LocalizedApp,
+    problems, respond,
 };
+use crate::pages::{SetupPage, WelcomePage};
 use crate::wire::{
     error::Refusal,
     extract::{Form, Query},
 };
-use crate::{app::App, pages::SetupPage};
+
+/// Where the first administrator reads what to do next.
+pub(crate) const WELCOME_PATH: &str = "/account/welcome";
+
+/// The end of first setup, for administrators.
+pub(crate) async fn welcome(app: LocalizedApp, visitor: Visitor) -> Result<Response, Refusal> {
+    let Some(person) = signed_in(&app, &visitor).await? else {
+        return Ok(respond::see_other("/auth/login"));
+    };
+    if !person.account.is_administrator() {
+        return Ok(respond::see_other("/account"));
+    }
+    Ok(respond::html(StatusCode::OK, &WelcomePage { frame: app.frame() }, None))
+}
 
 /// Shows the set-up form.
-pub(crate) async fn show(State(app): State<App>, Query(params): Query) -> Response {
+pub(crate) async fn show(app: LocalizedApp, Query(params): Query) -> Response {
     let token = params.get("token").unwrap_or_default();
     match app.issuer().check_setup(token).await {
         Ok(()) => form(&app, token, "admin", StatusCode::OK, None),
@@ -29,7 +44,7 @@ pub(crate) async fn show(State(app): State<App>, Query(params): Query) -> Respon
 
 /// The form comes back.
 pub(crate) async fn submit(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     headers: HeaderMap,
     Form(params): Form,
@@ -48,7 +63,7 @@ pub(crate) async fn submit(
     };
     match app.issuer().set_up(filled, &visitor.browser).await {
         Ok((cookie, _)) => {
-            let mut response = respond::see_other("/account");
+            let mut response = respond::see_other(WELCOME_PATH);
             visitor.set_session(&app, &mut response, &cookie);
             response
         }
@@ -56,25 +71,24 @@ pub(crate) async fn submit(
     }
 }
 
-fn refused(app: &App, token: &str, name: &str, problem: SetupError) -> Response {
+fn refused(app: &LocalizedApp, token: &str, name: &str, problem: SetupError) -> Response {
     let status = match problem {
         SetupError::Token(error) => return Refusal::from(error).into_response(),
         SetupError::Spent => StatusCode::GONE,
         SetupError::Crowd => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    form(app, token, name, status, Some(&problem.to_string()))
+    form(app, token, name, status, Some(&problems::of_setup(&problem, app.texts())))
 }
 
 fn form(
-    app: &App,
+    app: &LocalizedApp,
     token: &str,
     user_name: &str,
     status: StatusCode,
     problem: Option<&str>,
 ) -> Response {
     let password_min_length = app.issuer().settings().secrets.password_min_length;
-    let site = &app.title();
-    let page = SetupPage { site, token, user_name, password_min_length, problem };
-    respond::html(status, &page, None)
+    let page = SetupPage { frame: app.frame(), token, user_name, password_min_length, problem };
+    respond::html_with_script(status, &page, None)
 }

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     app::App,
-    http::browser::consent::languages,
+    http::browser::localized::languages,
     wire::{error::no_store, request::is_too_long},
 };
 

@@ -1,10 +1,6 @@
 //! `/auth/authorize` (RFC 6749 §3.1): by GET, and by POST as OIDC Core §3.1.2.1 has it.
 
-use axum::{
-    extract::{RawQuery, State},
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{extract::RawQuery, http::HeaderMap, response::Response};
 use castellan_issuer::{
     authorization::{next::FlowError, request::AuthorizeError},
     error::OAuthError,
@@ -13,14 +9,13 @@ use castellan_issuer::{
 use castellan_proto::ErrorCode;
 
 use crate::{
-    app::App,
-    http::browser::{cookies::Visitor, respond},
+    http::browser::{cookies::Visitor, localized::LocalizedApp, respond},
     wire::{error::Refusal, extract, request::LONGEST_QUERY},
 };
 
 /// The parameters are in the query.
 pub(crate) async fn get(
-    State(app): State<App>,
+    app: LocalizedApp,
     visitor: Visitor,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -34,7 +29,7 @@ pub(crate) async fn get(
 /// person who is signed in would appear unknown, and the mark that a sign-in in progress depends on
 /// would be replaced.
 pub(crate) async fn post(
-    State(app): State<App>,
+    app: LocalizedApp,
     headers: HeaderMap,
     form: Result<extract::Form, Refusal>,
 ) -> Response {
@@ -52,7 +47,7 @@ pub(crate) async fn post(
 }
 
 async fn begin(
-    app: &App,
+    app: &LocalizedApp,
     visitor: &Visitor,
     params: Result<Params, OAuthError>,
     headers: &HeaderMap,

@@ -1,5 +1,6 @@
 //! How the sign-in of a site looks (`docs/contracts/aidbox.md` §2.6, `AuthConfig`).
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::time::{Duration, Instant};
 
 use crate::support::{
@@ -77,6 +78,76 @@ async fn pages_look_as_the_document_says_and_as_before_without_it() {
     assert!(castellan.cli_with(&["apply", "-f", "-"], &shown).status.success());
 }
 
+const ACCENT: &str = "{resourceType: AuthConfig, id: look, theme: {accentColor: '#806600'}}";
+
+#[tokio::test]
+async fn a_site_has_its_own_logo_colour_texts_and_links() {
+    let castellan = Castellan::with_documents(DOCUMENTS).await;
+    for path in ["/assets/theme.css", "/assets/logo"] {
+        assert_eq!(Ask::get(&castellan.at(path)).send().await.status, 404, "{path}");
+    }
+    // An image is not to be trusted: whoever opens it by itself gets no script run.
+    let svg = "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>";
+    let logo = STANDARD.encode(svg);
+    let document = format!(
+        "
+resourceType: AuthConfig
+id: look
+theme:
+  title: Welcome
+  text: Use the name on your card.
+  languages: {{de: {{title: Willkommen, text: Mit dem Namen auf der Karte.}}, fr: {{title: Bienvenue}}}}
+  accentColor: \"#7A1F5C\"
+  logo: data:image/svg+xml;base64,{logo}
+  links:
+    - {{title: Privacy, url: \"https://aurora.test/privacy\", languages: {{de: Datenschutz}}}}
+    - {{title: \"<b>Help\", url: /help}}
+"
+    );
+    let applied = castellan.cli_with(&["apply", "-f", "-"], &document);
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let began = Instant::now();
+    while !login_page(&castellan).await.body.contains("Welcome") {
+        assert!(began.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    let mut browser = Browser::default();
+    let begun = browser.get(&castellan.at("/auth/login")).await;
+    for (language, words) in [
+        ("en", ["<bdi>Welcome</bdi>", "Use the name on your card.", "<bdi>Privacy</bdi>"]),
+        ("de", ["<bdi>Willkommen</bdi>", "Mit dem Namen auf der Karte.", "<bdi>Datenschutz</bdi>"]),
+        ("fr", ["<bdi>Bienvenue</bdi>", "Use the name on your card.", "<bdi>Privacy</bdi>"]),
+    ] {
+        let ask = Ask::get(&castellan.at(begun.location())).header("accept-language", language);
+        let page = browser.send(ask).await;
+        for words in words.into_iter().chain([
+            "<a href=\"https://aurora.test/privacy\" rel=\"noopener noreferrer\">",
+            "<a href=\"/help\" rel=\"noopener noreferrer\"><bdi>&#60;b&#62;Help</bdi></a>",
+        ]) {
+            assert!(page.body.contains(words), "{words}: {page:?}");
+        }
+    }
+    // Every page has them.
+    let page = browser.get(&castellan.at("/nowhere")).await.body;
+    let address = |before: &str| {
+        let rest = page.split_once(before).unwrap_or_else(|| panic!("{before}: {page}")).1;
+        castellan.at(rest.split('"').next().unwrap())
+    };
+    let styles = Ask::get(&address("<link rel=\"stylesheet\" href=\"/assets/castellan.css\">\n<link rel=\"stylesheet\" href=\"")).send().await;
+    assert_eq!(styles.header("content-type"), Some("text/css; charset=utf-8"));
+    assert!(styles.body.starts_with(":root {\n  --accent: #7a1f5c;\n"), "{styles:?}");
+    assert!(styles.body.contains("@media (prefers-color-scheme: dark)"), "{styles:?}");
+    let image = Ask::get(&address("<img src=\"")).send().await;
+    assert_eq!(image.header("content-type"), Some("image/svg+xml"));
+    assert_eq!(image.header("x-content-type-options"), Some("nosniff"));
+    let policy = image.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none';") && policy.ends_with("sandbox"), "{policy}");
+    assert_eq!(image.body, svg);
+    let shown = castellan.said(&["get", "AuthConfig", "look"]);
+    assert!(shown.contains("accentColor") && shown.contains("Datenschutz"), "{shown}");
+    assert!(castellan.cli_with(&["apply", "-f", "-"], &shown).status.success());
+}
+
 #[tokio::test]
 async fn what_cannot_be_kept_or_held_to_is_refused() {
     let castellan = Castellan::with_documents(DOCUMENTS).await;
@@ -92,7 +163,27 @@ async fn what_cannot_be_kept_or_held_to_is_refused() {
     refused("theme: {styleUrl: \"https://cdn.test/x.css\"}", "styleUrl is not supported");
     refused("theme: {brand: \"\"}", "theme.brand must have");
     refused("theme: {title: \"a\\tb\"}", "theme.title must have");
-    refused("theme: {logo: x}", "logo");
+    refused("theme: {logo: x}", "theme.logo must be a data: URL");
+    refused("theme: {text: \" \"}", "theme.text must have");
+    refused("theme: {accentColor: red}", "theme.accentColor must be a colour such as");
+    // What is proposed is taken.
+    refused("theme: {accentColor: \"#ffcc00\"}", "#806600 can");
+    assert!(castellan.cli_with(&["apply", "-f", "-"], ACCENT).status.success());
+    assert!(castellan.cli(&["delete", "AuthConfig", "look"]).status.success());
+    refused(
+        "theme: {languages: {it: {title: Ciao}}}",
+        "the pages of this site are in en, ca, es, de, fr",
+    );
+    refused("theme: {languages: {de: {title: \"\"}}}", "theme.languages.de.title must have");
+    refused(
+        "theme: {links: [{title: A, url: \"javascript:alert(1)\"}]}",
+        "theme.links[0].url must be",
+    );
+    refused("theme: {links: [{title: \"\", url: /a}]}", "theme.links[0].title must have");
+    refused(
+        "theme: {links: [{title: A, url: /a, languages: {xx: B}}]}",
+        "theme.links[0].languages",
+    );
     refused("twoFactor: {issuerName: x}", "twoFactor has no effect");
     for url in ["javascript:alert(1)", "//evil.test", "http://help.test", "https://a@help.test"] {
         let members = format!("theme: {{forgotPasswordUrl: \"{url}\"}}");

@@ -224,7 +224,12 @@ async fn the_first_start_makes_one_administrator_and_no_more() {
     }
     assert_eq!(browser.cookie("ASID"), None);
     let made = browser.post(&url, &fill(token, "root", good, good)).await;
-    assert_eq!(made.location(), "/account", "{made:?}");
+    assert_eq!(made.location(), "/account/welcome", "{made:?}");
+    let next = browser.get(&format!("{}/account/welcome", bare.url)).await;
+    for command in ["castellan apply", "castellan user add", "castellan scopes"] {
+        assert!(next.body.contains(command), "{command}: {next:?}");
+    }
+    assert_eq!(Browser::default().get(&format!("{}/account/welcome", bare.url)).await.status, 303);
     let account = browser.get(&format!("{}/account", bare.url)).await;
     assert!(account.body.contains("root"), "{account:?}");
     let again = browser.post(&url, &fill(token, "mallory", good, good)).await;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    steps::{Outcome, run},
+    steps::{FEATURES, Outcome, run},
     tools::{answers, server},
 };
 

@@ -337,6 +337,7 @@ fn check(
     let mut claims =
         params.get("claims").map(claims_parameter::read).transpose()?.unwrap_or_default();
     claims.bound_to(&client.scope, &scope);
+    let text = |name| params.get(name).map(ToOwned::to_owned);
     Ok(AuthorizationRequest {
         client_id: client_id.to_owned(),
         redirect_uri: back.redirect_uri.clone(),
@@ -344,13 +345,10 @@ fn check(
         scope,
         challenge,
         jkt: thumbprint(params.get("dpop_jkt"))?,
-        nonce: params.get("nonce").map(ToOwned::to_owned),
-        login_hint: params.get("login_hint").map(ToOwned::to_owned),
+        nonce: text("nonce"),
+        login_hint: text("login_hint"),
         acr_values: known_classes(params.get("acr_values").unwrap_or_default()),
-        ui_locales: params
-            .get("ui_locales")
-            .filter(|text| !is_too_long(Some(text)))
-            .map(ToOwned::to_owned),
+        ui_locales: text("ui_locales").filter(|text| !is_too_long(Some(text))),
         prompt,
         sign_in_too,
         max_age,

@@ -165,20 +165,18 @@ impl Resource for ClientDocument {
             set("uri", json!(uri));
         }
         set("type", json!(if client.is_public() { "public" } else { "confidential" }));
-        if client.require_pushed {
-            set("require_pushed_authorization_requests", json!(true));
-        }
-        if client.dpop_bound {
-            set("dpop_bound_access_tokens", json!(true));
+        for (name, is_so) in [
+            ("require_pushed_authorization_requests", client.require_pushed),
+            ("dpop_bound_access_tokens", client.dpop_bound),
+            ("first_party", client.first_party),
+            ("require_second_factor", client.require_second_factor),
+        ] {
+            if is_so {
+                set(name, json!(true));
+            }
         }
         if let Some(dialect) = client.profile.dialect() {
             set("dialect", json!(dialect));
-        }
-        if client.first_party {
-            set("first_party", json!(true));
-        }
-        if client.require_second_factor {
-            set("require_second_factor", json!(true));
         }
         if !client.active && !client.template {
             set("active", json!(false));
@@ -244,8 +242,7 @@ impl Resource for ClientDocument {
         let has_secret = secret.is_some() || !jwks.is_empty() || details.has_unserved_proof();
         self.check_proof(&asked, secret.is_some(), has_secret, before)?;
         let registration = registered::read(&self, secret.is_some(), before)?;
-        check_origins(&self.allowed_origins)?;
-        check_page(self.uri.as_deref())?;
+        check_origins(&self.allowed_origins).and_then(|()| check_page(self.uri.as_deref()))?;
         introspection::check(&self, has_secret, &issuer.address().issuer)?;
         let redirect_uris = self.all_redirect_uris();
         let profile = TokenProfile::of(self.dialect, asked.is_aidbox());

@@ -289,7 +289,7 @@ async fn dispatch(Arguments { config, site, command }: Arguments) -> Result<Exit
         Command::Scopes(command) => {
             let is_there =
                 |loaded: &Loaded| absence::check(Some(access), loaded, config.as_deref());
-            scopes::run(load()?, is_there, command).await
+            Box::pin(scopes::run(load()?, is_there, command)).await
         }
         Command::Policy(command) => Ok(policy::run(&load()?, command).await),
         Command::Tls(command) => tls::run(command),

@@ -1,9 +1,5 @@
 //! Signing in by a passkey, and showing one after a password.
 
-#[path = "../../../../../tests/support/authenticator.rs"]
-mod authenticator;
-
-use authenticator::{Authenticator, Lies, encoded};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use castellan_issuer::{
     Settings,
@@ -14,6 +10,7 @@ use castellan_issuer::{
 };
 use serde_json::{Value, json};
 
+use super::passkeys::authenticator::{Authenticator, Lies, encoded};
 use crate::harness::{Harness, ISSUER, PASSWORD, Plot, Tab, login_flow, params};
 
 const PASSKEY: &str = "urn:castellan:acr:passkey";

@@ -1,7 +1,7 @@
 //! Passkeys, used: who it is, counted before it is checked, once with each counter.
 
 #[path = "../../../../../tests/support/authenticator.rs"]
-mod authenticator;
+pub(super) mod authenticator;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use axum::{
 };
 use castellan_issuer::{
     error::OAuthError,
+    records::{Account, Device},
     request::params::Params,
     session::browser::SignedIn,
     sign_in::new_password::{ChangeError, ChangeForm},
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     app::App,
     pages::{AccountPage, App as AppRow, Passkey as PasskeyRow, Session as SessionRow},
+    texts::Texts,
     wire::{error::Refusal, extract::Form},
 };
 
@@ -89,18 +91,8 @@ pub(super) async fn page(
             apps: &one.apps,
         })
         .collect();
-    let made: Vec<_> =
-        person.account.attached.devices.iter().filter(|one| one.passkey.is_some()).collect();
-    let days: Vec<_> = made.iter().map(|one| texts.day(one.created.0)).collect();
-    let passkeys: Vec<_> = made
-        .iter()
-        .zip(&days)
-        .map(|(one, since)| PasskeyRow {
-            device: &one.device_id,
-            name: one.alias.as_deref().unwrap_or_default(),
-            since,
-        })
-        .collect();
+    let made = own_passkeys(&person.account, texts);
+    let passkeys: Vec<_> = made.iter().map(|(one, since)| passkey_row(one, since)).collect();
     let shown = AccountPage {
         frame: app.frame(),
         account_name: &person.account.display_name(),
@@ -118,6 +110,16 @@ pub(super) async fn page(
         sessions: &sessions,
     };
     Ok(respond::html_with_script(status, &shown, None))
+}
+
+/// The passkeys of `account`, and the day on which each was made.
+fn own_passkeys<'a>(account: &'a Account, texts: &Texts) -> Vec<(&'a Device, String)> {
+    let devices = account.attached.devices.iter().filter(|one| one.passkey.is_some());
+    devices.map(|one| (one, texts.day(one.created.0))).collect()
+}
+
+fn passkey_row<'a>(one: &'a Device, since: &'a str) -> PasskeyRow<'a> {
+    PasskeyRow { device: &one.device_id, name: one.alias.as_deref().unwrap_or_default(), since }
 }
 
 /// Changes the password. The browser in which the person has just proved the current one is signed in

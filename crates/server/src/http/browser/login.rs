@@ -189,17 +189,15 @@ async fn later(
     seconds: u64,
 ) -> Response {
     let status = StatusCode::TOO_MANY_REQUESTS;
-    let mut response = match app.issuer().view_flow(flow, &visitor.browser).await {
-        Ok(view) => {
-            let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
-            let app = &app.for_flow(&view);
-            let problem = (app.texts().common.throttled)(seconds);
-            form(app, flow, &view, status, Some(&problem))
-        }
-        Err(_) => {
-            let text = (app.texts().common.throttled)(seconds);
-            respond::message(app, status, (app.texts().errors.too_many_attempts, &*text))
-        }
+    let view = app.issuer().view_flow(flow, &visitor.browser).await;
+    let mut response = if let Ok(view) = view {
+        let view = FlowView { login_hint: name.chars().take(256).collect(), ..view };
+        let app = &app.for_flow(&view);
+        let problem = (app.texts().common.throttled)(seconds);
+        form(app, flow, &view, status, Some(&problem))
+    } else {
+        let text = (app.texts().common.throttled)(seconds);
+        respond::message(app, status, (app.texts().errors.too_many_attempts, &*text))
     };
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response

@@ -106,19 +106,19 @@ theme:
     );
     let applied = castellan.cli_with(&["apply", "-f", "-"], &document);
     assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
-    let began = Instant::now();
+    let start = Instant::now();
     while !login_page(&castellan).await.body.contains("Welcome") {
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < Duration::from_secs(5));
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     let mut browser = Browser::default();
-    let begun = browser.get(&castellan.at("/auth/login")).await;
+    let login = browser.get(&castellan.at("/auth/login")).await;
     for (language, words) in [
         ("en", ["<bdi>Welcome</bdi>", "Use the name on your card.", "<bdi>Privacy</bdi>"]),
         ("de", ["<bdi>Willkommen</bdi>", "Mit dem Namen auf der Karte.", "<bdi>Datenschutz</bdi>"]),
         ("fr", ["<bdi>Bienvenue</bdi>", "Use the name on your card.", "<bdi>Privacy</bdi>"]),
     ] {
-        let ask = Ask::get(&castellan.at(begun.location())).header("accept-language", language);
+        let ask = Ask::get(&castellan.at(login.location())).header("accept-language", language);
         let page = browser.send(ask).await;
         for words in words.into_iter().chain([
             "<a href=\"https://aurora.test/privacy\" rel=\"noopener noreferrer\">",
@@ -127,8 +127,15 @@ theme:
             assert!(page.body.contains(words), "{words}: {page:?}");
         }
     }
-    // Every page has them.
     let page = browser.get(&castellan.at("/nowhere")).await.body;
+    assert_loads(&castellan, &page, svg).await;
+    let shown = castellan.said(&["get", "AuthConfig", "look"]);
+    assert!(shown.contains("accentColor") && shown.contains("Datenschutz"), "{shown}");
+    assert!(castellan.cli_with(&["apply", "-f", "-"], &shown).status.success());
+}
+
+/// `page`, like every page, loads the colours and the logo of the site, of which nothing can run.
+async fn assert_loads(castellan: &Castellan, page: &str, svg: &str) {
     let address = |before: &str| {
         let rest = page.split_once(before).unwrap_or_else(|| panic!("{before}: {page}")).1;
         castellan.at(rest.split('"').next().unwrap())
@@ -143,9 +150,6 @@ theme:
     let policy = image.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none';") && policy.ends_with("sandbox"), "{policy}");
     assert_eq!(image.body, svg);
-    let shown = castellan.said(&["get", "AuthConfig", "look"]);
-    assert!(shown.contains("accentColor") && shown.contains("Datenschutz"), "{shown}");
-    assert!(castellan.cli_with(&["apply", "-f", "-"], &shown).status.success());
 }
 
 #[tokio::test]

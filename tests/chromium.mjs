@@ -24,3 +24,19 @@ export function launch() {
     ],
   });
 }
+
+/** Gives `page` an authenticator that verifies its user: what speaks its protocol, and its id. */
+export async function authenticator(page, { answersByItself }) {
+  const protocol = await page.context().newCDPSession(page);
+  await protocol.send('WebAuthn.enable');
+  const options = {
+    protocol: 'ctap2',
+    transport: 'internal',
+    hasResidentKey: true,
+    hasUserVerification: true,
+    isUserVerified: true,
+    automaticPresenceSimulation: answersByItself,
+  };
+  const { authenticatorId } = await protocol.send('WebAuthn.addVirtualAuthenticator', { options });
+  return { protocol, authenticatorId };
+}

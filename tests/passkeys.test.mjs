@@ -3,7 +3,7 @@
 
 import { after, before, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { launch } from './chromium.mjs';
+import { authenticator, launch } from './chromium.mjs';
 import { APIS, GROUPS, PEOPLE, tokenFor } from './management.mjs';
 import { endAll, graphql, serve } from './support.mjs';
 
@@ -21,7 +21,7 @@ let browser;
 let castellan;
 let page;
 let token;
-let authenticator;
+let authenticatorId;
 let protocol;
 
 before(async () => {
@@ -32,18 +32,7 @@ before(async () => {
   page.setDefaultTimeout(15_000);
   // A page of the issuer's origin.
   await page.goto(castellan.at('/readyz'));
-  protocol = await page.context().newCDPSession(page);
-  await protocol.send('WebAuthn.enable');
-  const options = {
-    protocol: 'ctap2',
-    transport: 'internal',
-    hasResidentKey: true,
-    hasUserVerification: true,
-    isUserVerified: true,
-    automaticPresenceSimulation: true,
-  };
-  const added = await protocol.send('WebAuthn.addVirtualAuthenticator', { options });
-  authenticator = added.authenticatorId;
+  ({ protocol, authenticatorId } = await authenticator(page, { answersByItself: true }));
 });
 
 after(async () => {
@@ -84,7 +73,7 @@ it('a browser registers a passkey, and no second one at the same authenticator',
   assert.equal(device.category.name, 'webauthn/passkeys');
   assert.equal(device.details.__typename, 'WebAuthnDeviceDetails');
   const { credentials } = await protocol.send('WebAuthn.getCredentials', {
-    authenticatorId: authenticator,
+    authenticatorId,
   });
   assert.deepEqual(
     credentials.map((one) => [one.rpId, one.isResidentCredential]),
@@ -99,7 +88,7 @@ it('a browser registers a passkey, and no second one at the same authenticator',
 });
 
 it('a browser whose user is not verified registers nothing', async () => {
-  await protocol.send('WebAuthn.setUserVerified', { authenticatorId: authenticator, isUserVerified: false });
+  await protocol.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false });
   const { credentialOptionsJson } = await start('person-02');
   await assert.rejects(created(credentialOptionsJson), /NotAllowedError/);
 });

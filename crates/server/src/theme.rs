@@ -116,3 +116,23 @@ fn stylesheet(accent: Colour) -> String {
     let (light, dark) = (block(Palette::light(accent)), block(Palette::dark(accent)));
     format!("{light}\n@media (prefers-color-scheme: dark) {{\n{dark}}}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use castellan_issuer::palette::{DARK, LIGHT};
+
+    use crate::pages;
+
+    /// What a colour is checked against is what the pages have.
+    #[test]
+    fn the_grounds_of_the_palette_are_those_of_the_stylesheet() {
+        let mut blocks = pages::STYLESHEET.split(":root {").skip(1);
+        for scheme in [LIGHT, DARK] {
+            let block = blocks.next().and_then(|rest| rest.split('}').next()).unwrap();
+            for (name, colour) in [("ground", scheme.ground), ("sheet", scheme.sheet)] {
+                let line = format!("--{name}: {colour};");
+                assert!(block.contains(&line), "{line} in {block}");
+            }
+        }
+    }
+}

@@ -74,7 +74,10 @@ impl GrantType for Password {
     }
 
     fn allows(&self, client: &Client) -> bool {
-        client.first_party && client.grants.has(&GrantName::PASSWORD)
+        // It cannot ask for more than a password.
+        client.first_party
+            && !client.require_second_factor
+            && client.grants.has(&GrantName::PASSWORD)
     }
 
     fn needs_secret(&self, client: &Client) -> bool {

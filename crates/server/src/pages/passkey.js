@@ -56,8 +56,9 @@ if (form && window.PublicKeyCredential && navigator.credentials) {
     event.preventDefault();
     if (form.reportValidity()) ask();
   });
-  // Passkeys among what the browser offers to fill into the name.
-  if (!makes && document.querySelector('input[autocomplete~="webauthn"]')) {
+  // Passkeys among what the browser offers to fill into the name, but for one that was just refused.
+  const refused = document.getElementById("problem");
+  if (!makes && !refused && document.querySelector('input[autocomplete~="webauthn"]')) {
     PublicKeyCredential.isConditionalMediationAvailable?.().then((available) => {
       if (available) ask("conditional");
     });

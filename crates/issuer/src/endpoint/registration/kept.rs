@@ -18,6 +18,8 @@ const DESCRIBING: [&str; 4] = ["description", "owner", "tags", "properties"];
 const RULING: [&str; 3] = ["unserved", "id_token_expiration", "access_token_signed_response_alg"];
 /// The same that need a secret or a key.
 const OF_CONFIDENTIAL: [&str; 2] = ["introspect", "resources"];
+/// What an administrator demands of the people who sign in to it.
+const OF_PEOPLE: &str = "require_second_factor";
 /// Settings of a grant.
 const OF_GRANT: [&str; 3] = ["token_format", "access_token_expiration", "audience"];
 /// Settings of a grant's refresh tokens.
@@ -40,6 +42,10 @@ impl Issuer {
             keep(document, before, &OF_CONFIDENTIAL);
         }
         keep_groups(document, before);
+        // Whoever signs in on another way later is not let in with less.
+        if signs_people_in(document) {
+            keep(document, before, &[OF_PEOPLE]);
+        }
         self.keep_settings(document, before);
         let settings = document.get("auth").and_then(Value::as_object);
         let is_jwt = |settings: &Value| settings["token_format"] == "jwt";
@@ -80,6 +86,13 @@ impl Issuer {
             document.insert("auth".to_owned(), Value::Object(all));
         }
     }
+}
+
+/// Whether it has a grant by which people sign in.
+fn signs_people_in(document: &Map<String, Value>) -> bool {
+    let names = document.get("grant_types").and_then(Value::as_array).into_iter().flatten();
+    let is_one = |name: &str| name == "authorization_code" || name.ends_with("device_code");
+    names.filter_map(Value::as_str).any(is_one)
 }
 
 /// The claims whose scope it still has.

@@ -3,7 +3,7 @@
 
 use super::{AskedGrants, ClientDocument};
 use crate::{
-    records::{Grants, TokenFormat, TokenProfile},
+    records::{GrantName, Grants, TokenFormat, TokenProfile},
     resources::Problem,
 };
 
@@ -23,6 +23,12 @@ pub(crate) fn check(
             "{member}: has no effect, as grant_types names {only} only and nobody signs \
              in; remove it, or add a grant by which people sign in"
         ));
+    }
+    if document.require_second_factor && grants.has(&GrantName::PASSWORD) {
+        return wrong(
+            "require_second_factor: the grant password cannot ask for one; remove either"
+                .to_owned(),
+        );
     }
     let mut formats = grants.names().filter_map(|name| grants.get(name)).map(|set| set.format);
     let are_opaque = formats.all(|format| format == TokenFormat::Opaque);

@@ -24,4 +24,5 @@ mod second_factor;
 mod secrets;
 mod sessions;
 mod site_access_sessions;
+mod strength;
 mod verification;

@@ -16,7 +16,7 @@ use crate::harness::{Harness, ISSUER, PASSWORD, Plot, Tab, login_flow, params};
 const PASSKEY: &str = "urn:castellan:acr:passkey";
 
 /// A place whose ada has a passkey.
-async fn harness() -> (Harness, Authenticator) {
+pub(super) async fn harness() -> (Harness, Authenticator) {
     let party =
         RelyingParty { id: "id.castellan.test".to_owned(), origins: vec![ISSUER.to_owned()] };
     let settings = Settings { passkeys: Some(party), ..Settings::default() };
@@ -31,13 +31,13 @@ async fn harness() -> (Harness, Authenticator) {
 }
 
 /// What the page of `flow` asks authenticators.
-fn asked(harness: &Harness, flow: &str) -> Value {
+pub(super) fn asked(harness: &Harness, flow: &str) -> Value {
     let method = harness.issuer.sign_in_methods().find(|method| method.name() == "passkey");
     method.unwrap().request(&harness.issuer, flow).unwrap()
 }
 
 /// The form that the script sends.
-fn form(response: &Value) -> Params {
+pub(super) fn form(response: &Value) -> Params {
     params(&[("method", "passkey"), ("response", &response.to_string())])
 }
 

@@ -97,7 +97,27 @@ fn shown(code: &str) -> String {
 /// A user code as devices show it.
 pub(crate) fn hyphenated(code: &str) -> String {
     match code.split_at_checked(code.len() / 2) {
+        Some(("", "")) => String::new(),
         Some((first, second)) => format!("{first}-{second}"),
         None => code.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    /// What is no code asks nobody whether their device shows it.
+    #[test]
+    fn a_code_of_an_address_is_shown_as_devices_show_it() {
+        for (code, expected) in [
+            ("rzcglhxt", "RZCG-LHXT"),
+            ("RZCG-LHXT", "RZCG-LHXT"),
+            ("", ""),
+            (" -\u{e9}<>", ""),
+            ("abcdefghijklmnopqrst", "ABCDEFGH-IJKLMNOP"),
+        ] {
+            assert_eq!(shown(code), expected, "{code}");
+        }
     }
 }

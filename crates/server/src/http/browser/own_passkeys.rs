@@ -128,6 +128,10 @@ async fn again(
         AccountError::Invalid(_) => t.bad_name_or_too_many,
         AccountError::Localized(_) => t.last_factor,
         AccountError::NotConfigured(_) => return Ok(respond::see_other("/account")),
+        // None of these is about what the person did.
+        AccountError::Throttled(seconds) => return Err(OAuthError::Throttled(seconds).into()),
+        AccountError::Busy(busy) => return Err(OAuthError::Busy(busy).into()),
+        AccountError::Store(error) => return Err(OAuthError::from(error).into()),
         _ => t.failed,
     };
     let problem = Problem { passkeys: Some(problem), ..Problem::default() };

@@ -145,5 +145,10 @@ fn page(
         problem: problem.as_deref(),
     };
     let target = view.redirect_uri.as_deref().and_then(respond::form_target);
-    respond::html_with_script(status, &page, target.as_deref())
+    // Nothing runs where nothing has to.
+    let send = match page.authenticator {
+        Some(_) => respond::html_with_script,
+        None => respond::html,
+    };
+    send(status, &page, target.as_deref())
 }

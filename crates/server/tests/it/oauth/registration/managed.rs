@@ -98,7 +98,8 @@ async fn replacing_keeps_what_an_administrator_wrote_that_is_no_metadata() {
     };
     let mut document = read().await;
     let added = json!({"tags": ["checked"], "owner": "ann", "description": "Seen in May",
-        "properties": {"ticket": 7}, "introspect": "any", "id_token_expiration": 120});
+        "properties": {"ticket": 7}, "introspect": "any", "id_token_expiration": 120,
+        "require_second_factor": true});
     for (name, value) in added.as_object().unwrap() {
         document[name] = value.clone();
     }

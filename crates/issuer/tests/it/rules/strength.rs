@@ -64,11 +64,11 @@ async fn a_wish_asks_once_more_whoever_can_fulfil_it() {
 }
 
 /// `unmet_authentication_requirements`, for the app.
-fn is_unmet(outcome: Result<SignInOutcome, FlowError>) -> bool {
+fn is_unmet(outcome: &Result<SignInOutcome, FlowError>) -> bool {
     let Err(FlowError::Authorize(AuthorizeError::Client { code, .. })) = outcome else {
         return false;
     };
-    code == ErrorCode::UnmetAuthenticationRequirements
+    *code == ErrorCode::UnmetAuthenticationRequirements
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn who_requires_a_second_factor_lets_nobody_in_by_a_password_alone() {
     // Being signed in by a password is not enough, and neither is doing it again.
     let flow = login_flow(harness.begin("own", &tab, &[]).await.unwrap());
     let again = harness.issuer.sign_in(&flow, &password(), &tab.browser()).await;
-    assert!(is_unmet(again));
+    assert!(is_unmet(&again));
     let flow = login_flow(harness.begin("own", &tab, &[]).await.unwrap());
     let used = authenticator.get(&asked(&harness, &flow), &Lies::none(ISSUER));
     let done = harness.issuer.sign_in(&flow, &form(&used), &tab.browser()).await.unwrap();
